@@ -1,0 +1,39 @@
+"""One flat family of errors: every message is a sentence a user can act on."""
+
+from __future__ import annotations
+
+
+class SamGeoError(Exception):
+    """Anything that went wrong for a reason the user can understand; ``str()`` is fit to show."""
+
+
+class ParameterError(SamGeoError, ValueError):
+    """A parameter is out of its range or contradicts another one."""
+
+
+class RasterError(SamGeoError):
+    """A source can't be opened or read as an image."""
+
+
+class UnsupportedFormatError(RasterError):
+    """A source is readable, but of a kind that is not allowed (VRT, WMS, vector, …)."""
+
+
+class RasterTooLargeError(RasterError):
+    """A source declares more pixels than this installation accepts."""
+
+
+class WeightsError(SamGeoError):
+    """Model weights are missing, can't be fetched, fail their hash, or don't fit the network."""
+
+
+class ExportError(SamGeoError):
+    """A result can't be written in the format asked for."""
+
+
+class NotFoundError(SamGeoError):
+    """An id (scene, run) is unknown, expired, or belongs to somebody else."""
+
+
+class CancelledError(SamGeoError):
+    """The user cancelled; nothing is wrong."""

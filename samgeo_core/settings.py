@@ -1,0 +1,59 @@
+"""The one place that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an installation can choose; every field is an environment variable of the same name.
+
+    Attributes:
+        cache_dir: SAMGEO_CACHE_DIR, downloaded weights and samples.
+        data_dir: SAMGEO_DATA_DIR, scenes and runs of the app.
+        input_dir: SAMGEO_INPUT_DIR, folder whose rasters the page *Open* offers; None offers none.
+        assets_dir: SAMGEO_ASSETS_DIR, map assets (node_modules) served under /assets/.
+        model: SAMGEO_MODEL, the model the app starts with.
+        device: SAMGEO_DEVICE, cuda, mps or cpu; None takes the best there is.
+        offline: SAMGEO_OFFLINE, never ask the network.
+        max_pixels: SAMGEO_MAX_PIXELS, the most pixels (width x height) a raster may declare.
+    """
+
+    cache_dir: Path
+    data_dir: Path
+    input_dir: Path | None
+    assets_dir: Path
+    model: str
+    device: str | None
+    offline: bool
+    max_pixels: int
+
+    @classmethod
+    def from_env(cls) -> Settings:
+        """Read the settings from the environment."""
+        env = os.environ
+        input_dir = env.get("SAMGEO_INPUT_DIR")
+        return cls(
+            cache_dir=Path(env.get("SAMGEO_CACHE_DIR") or user_cache_path("samgeo-studio")),
+            data_dir=Path(env.get("SAMGEO_DATA_DIR") or PROJECT_DIR / "data"),
+            input_dir=Path(input_dir) if input_dir else None,
+            assets_dir=Path(env.get("SAMGEO_ASSETS_DIR") or PROJECT_DIR / "node_modules"),
+            model=env.get("SAMGEO_MODEL") or "vit_t",
+            device=env.get("SAMGEO_DEVICE") or None,
+            offline=env.get("SAMGEO_OFFLINE", "").lower() in {"1", "true", "yes"},
+            max_pixels=int(env.get("SAMGEO_MAX_PIXELS") or 2_000_000_000),
+        )
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings.from_env()
