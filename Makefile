@@ -1,0 +1,77 @@
+# SamGeo Studio: `make run` starts the app, `make test` checks everything, `make help` lists the rest.
+# Written for GNU make 3.81 and later, so that the one macOS ships is enough.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+HOST ?= localhost
+PORT ?= 8501
+MODEL ?= $(or $(SAMGEO_MODEL),vit_t)
+PYTEST_ARGS ?=
+export PYTHON TORCH_INDEX_URL VENV
+
+# What is done leaves a stamp: a second run has nothing to install and asks no network.
+VENV_MADE := $(VENV)/.made
+RUN_READY := $(VENV)/.requirements-installed
+DEV_READY := $(VENV)/.requirements-dev-installed
+ASSETS_READY := node_modules/.installed
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test venv venv-dev assets model samples chromium lint format clean
+
+help: ## list what make can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "  variables: PORT=$(PORT) HOST=$(HOST) MODEL=$(MODEL) PYTHON=<python 3.11+>"
+	@echo "             TORCH_INDEX_URL=<package index for torch> PYTEST_ARGS=<for make test>"
+
+run: venv assets model samples ## install what is missing and start the app on PORT
+	$(PY) -m samgeo_core serve --address "$(HOST)" --port "$(PORT)"
+
+test: venv-dev assets model samples chromium lint ## install what tests need, check and test everything
+	$(PY) -m pytest -q $(PYTEST_ARGS)
+
+venv: $(RUN_READY) ## the virtual environment with requirements.txt
+
+venv-dev: $(DEV_READY) ## the same with requirements-dev.txt
+
+assets: $(ASSETS_READY) ## map assets (npm packages), as package-lock.json pins them
+
+model: $(RUN_READY) $(ASSETS_READY) ## the weights of MODEL, checked by their hash
+	$(PY) -m samgeo_core models fetch "$(MODEL)"
+
+samples: $(RUN_READY) ## sample rasters for the first visit
+	$(PY) -m samgeo_core samples fetch
+
+chromium: ## the browser for the browser tests
+	@scripts/install_chromium.sh
+
+lint: $(DEV_READY) ## ruff, formatting and types
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+format: $(DEV_READY) ## let ruff mend style and formatting
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+clean: ## remove what make made in this folder; scenes, runs and downloaded weights stay
+	rm -rf $(VENV) node_modules test-results .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV_MADE):
+	@scripts/make_venv.sh $(VENV)
+	@touch $@
+
+$(RUN_READY): requirements.txt $(VENV_MADE)
+	@echo "Installing requirements.txt (PyTorch is large: some minutes the first time)"
+	@scripts/install_requirements.sh $(PY) requirements.txt
+	@touch $@
+
+$(DEV_READY): requirements-dev.txt $(RUN_READY)
+	@scripts/install_requirements.sh $(PY) requirements-dev.txt
+	@touch $@
+
+$(ASSETS_READY): package.json package-lock.json .npmrc | $(VENV_MADE)
+	@scripts/npm.sh ci
+	@touch $@
