@@ -46,10 +46,12 @@ samples: $(RUN_READY) ## sample rasters for the first visit
 chromium: ## the browser for the browser tests
 	@scripts/install_chromium.sh
 
-lint: $(DEV_READY) ## ruff, formatting and types
+lint: $(DEV_READY) ## ruff, formatting, types, scripts, Dockerfile
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
+	$(VENV)/bin/shellcheck scripts/*.sh .ci/run
+	$(VENV)/bin/hadolint Dockerfile
 
 format: $(DEV_READY) ## let ruff mend style and formatting
 	$(PY) -m ruff check --fix
