@@ -1,0 +1,267 @@
+"""What is kept of one scene and one run, and its form on disk."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import tempfile
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from samgeo_core.errors import RasterError
+from samgeo_core.web.cache import LruCache
+from samgeo_core.web.frame import MapFrame, map_frame
+from samgeo_core.web.ids import ID_PATTERN
+from samgeo_core.windows import Window
+
+if TYPE_CHECKING:
+    from samgeo_core.raster import Raster
+    from samgeo_core.stretch import Stretch
+
+logger = logging.getLogger(__name__)
+
+SceneKind = Literal["upload", "sample", "server"]
+RunState = Literal["queued", "running", "done", "failed", "cancelled"]
+
+NAME_LENGTH = 120
+
+
+@dataclass(frozen=True)
+class Display:
+    """How a scene is shown.
+
+    Attributes:
+        bands: three band numbers, 1-based; None for the raster's default.
+        stretch: a mode of `Raster.stretch`.
+    """
+
+    bands: tuple[int, ...] | None = None
+    stretch: str = "auto"
+
+    @property
+    def key(self) -> str:
+        """A short text that differs for different displays; part of tile addresses."""
+        bands = "auto" if self.bands is None else "-".join(map(str, self.bands))
+        return f"{bands}.{self.stretch}"
+
+
+_Version = tuple[int, int]
+_rasters: LruCache[tuple[Path, _Version, int | None], Raster] = LruCache(64)
+_stretches: LruCache[tuple[Path, _Version, Display], Stretch] = LruCache(256)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A raster a visitor opened.
+
+    Attributes:
+        scene_id: unguessable id.
+        name: what the visitor calls it (text only, never a path).
+        folder: folder of the scene in the store.
+        source: the raster file; inside the folder for uploads.
+        owner: token of the visitor who opened it.
+        kind: where it came from.
+        created: seconds since 1970.
+        max_pixels: most pixels the raster may declare; None sets no limit.
+        display: bands and stretch of its tiles.
+    """
+
+    scene_id: str
+    name: str
+    folder: Path
+    source: Path
+    owner: str
+    kind: SceneKind
+    created: float
+    max_pixels: int | None = None
+    display: Display = field(default_factory=Display)
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Time of change (ns) and size (bytes) of the source.
+
+        Raises:
+            RasterError: the file is not there any more.
+        """
+        try:
+            stat = self.source.stat()
+        except OSError as error:
+            raise RasterError(
+                f"The file of the scene {self.name!r} is not there any more; open it again."
+            ) from error
+        return stat.st_mtime_ns, stat.st_size
+
+    @property
+    def raster(self) -> Raster:
+        """The opened raster; opened once as long as the file stays the same.
+
+        Raises:
+            RasterError: the file is gone or not a raster.
+        """
+        from samgeo_core.raster import Raster
+
+        key = (self.source, self.version, self.max_pixels)
+        return _rasters.get(key, lambda: Raster.open(self.source, max_pixels=self.max_pixels))
+
+    @property
+    def stretch(self) -> Stretch:
+        """The stretch of the scene's display; measured once.
+
+        Raises:
+            RasterError: the file is gone or not a raster.
+            ParameterError: the display names a band or mode that the raster doesn't have.
+        """
+        raster, display = self.raster, self.display
+        key = (self.source, self.version, display)
+        return _stretches.get(key, lambda: raster.stretch(display.bands, display.stretch))
+
+    @property
+    def frame(self) -> MapFrame:
+        """Where the raster lies on its map.
+
+        Raises:
+            RasterError: the file is gone or not a raster.
+        """
+        return map_frame(self.raster.grid)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One segmentation of a scene.
+
+    Attributes:
+        run_id: unguessable id.
+        scene_id: what was segmented.
+        scene_name: the scene's name when the run was made; names the downloads.
+        folder: folder of the run: labels.tif, objects.gpkg, run.json, … once done.
+        owner: token of the visitor.
+        config: the parameters as plain JSON values.
+        area: the part of the scene, None for the whole.
+        created: seconds since 1970.
+        state: where it stands.
+        error: a sentence for the user where it failed.
+    """
+
+    run_id: str
+    scene_id: str
+    scene_name: str
+    folder: Path
+    owner: str
+    config: dict[str, Any]
+    area: Window | None
+    created: float
+    state: RunState = "queued"
+    error: str | None = None
+
+    @property
+    def objects_path(self) -> Path:
+        """GeoPackage of all objects, layer ``objects``; there once the run is done."""
+        return self.folder / "objects.gpkg"
+
+    @property
+    def labels_path(self) -> Path:
+        """Label raster; there once the run is done."""
+        return self.folder / "labels.tif"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What the pipeline wrote into run.json; empty before the run is done."""
+        return _read_json(self.folder / "run.json") or {}
+
+
+def clean_name(name: str) -> str:
+    """A visitor's file name as one short line of printable text, without folders."""
+    text = unicodedata.normalize("NFC", re.split(r"[\\/]", name)[-1])
+    text = "".join(c for c in text if c.isprintable()).strip()
+    return text[:NAME_LENGTH] or "image"
+
+
+def write_scene(scene: Scene) -> None:
+    """Write scene.json."""
+    inside = scene.source.parent == scene.folder
+    _write_json(
+        scene.folder / "scene.json",
+        {
+            "name": scene.name,
+            "source": scene.source.name if inside else str(scene.source),
+            "owner": scene.owner,
+            "kind": scene.kind,
+            "created": scene.created,
+            "bands": scene.display.bands,
+            "stretch": scene.display.stretch,
+        },
+    )
+
+
+def read_scene(folder: Path, max_pixels: int | None) -> Scene | None:
+    """The scene of a folder; None where there is none."""
+    values = _read_json(folder / "scene.json")
+    if values is None or not ID_PATTERN.fullmatch(folder.name):
+        return None
+    bands = values["bands"]
+    return Scene(
+        scene_id=folder.name,
+        name=values["name"],
+        folder=folder,
+        # NOTE: joining an absolute path gives that path, so this covers files elsewhere too.
+        source=folder / values["source"],
+        owner=values["owner"],
+        kind=values["kind"],
+        created=values["created"],
+        max_pixels=max_pixels,
+        display=Display(None if bands is None else tuple(bands), values["stretch"]),
+    )
+
+
+def write_run_record(run: Run) -> None:
+    """Write meta.json; nothing where the run's folder was deleted meanwhile."""
+    area = run.area
+    if not run.folder.is_dir():
+        return
+    _write_json(
+        run.folder / "meta.json",
+        {
+            "scene_id": run.scene_id,
+            "scene_name": run.scene_name,
+            "owner": run.owner,
+            "config": run.config,
+            "area": None if area is None else [area.x, area.y, area.width, area.height],
+            "created": run.created,
+            "state": run.state,
+            "error": run.error,
+        },
+    )
+
+
+def read_run(folder: Path) -> Run | None:
+    """The run of a folder; None where there is none."""
+    values = _read_json(folder / "meta.json")
+    if values is None or not ID_PATTERN.fullmatch(folder.name):
+        return None
+    area = values.pop("area")
+    return Run(
+        run_id=folder.name, folder=folder, area=None if area is None else Window(*area), **values
+    )
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write a file that is always whole, whoever reads it meanwhile."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False
+    ) as file:
+        json.dump(values, file, ensure_ascii=False, indent=1)
+    Path(file.name).replace(path)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        logger.warning("%s can't be read", path)
+        return None
+    return values if isinstance(values, dict) else None

@@ -1,0 +1,280 @@
+"""Scenes and runs as folders on disk: they survive a restart, and only ids lead to them.
+
+    <root>/scenes/<scene_id>/scene.json, source     (no source where the file lies elsewhere)
+    <root>/runs/<run_id>/meta.json, …               (the rest is what `pipeline.write_run` writes)
+
+File names on disk are ours; what a visitor calls a file is kept as text only.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from samgeo_core.errors import NotFoundError, RasterError, RasterTooLargeError
+from samgeo_core.web.ids import checked_id, new_id
+from samgeo_core.web.records import (
+    Display,
+    Run,
+    RunState,
+    Scene,
+    SceneKind,
+    clean_name,
+    read_run,
+    read_scene,
+    write_run_record,
+    write_scene,
+)
+from samgeo_core.windows import Window
+
+logger = logging.getLogger(__name__)
+
+COPY_CHUNK_BYTES = 1 << 20
+SPARE_DISK_BYTES = 256 << 20
+
+
+class Store:
+    """All scenes and runs of an installation.
+
+    Every method that takes ``owner`` treats what belongs to somebody else as unknown; without an
+    owner the id alone is the key, which is how tiles and shared results are reached.
+
+    Args:
+        root: folder of the store, made where missing.
+        max_pixels: most pixels a scene may declare; None sets no limit.
+    """
+
+    def __init__(self, root: Path, *, max_pixels: int | None = None) -> None:
+        self.root = root
+        self.max_pixels = max_pixels
+        self._scenes_dir = root / "scenes"
+        self._runs_dir = root / "runs"
+        for folder in (self._scenes_dir, self._runs_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def add_scene(
+        self,
+        source: BinaryIO | Path,
+        name: str,
+        owner: str,
+        *,
+        kind: SceneKind = "upload",
+        max_bytes: int | None = None,
+    ) -> Scene:
+        """Take in a raster and check that it opens.
+
+        Args:
+            source: a stream, which is copied in pieces, or a file. Files of kind "upload" are
+                copied; those of kind "sample" and "server" stay where they are and are never
+                deleted.
+            name: what the visitor calls it; shown, and used to name downloads.
+            owner: token of the visitor.
+            kind: where it came from; only uploads are cleaned up by age.
+            max_bytes: most bytes to copy; None takes what the disk holds.
+
+        Raises:
+            RasterError: it is not a raster this installation opens; nothing is kept of it.
+        """
+        scene_id = new_id()
+        folder = self._scenes_dir / scene_id
+        folder.mkdir()
+        try:
+            path = folder / "source"
+            if isinstance(source, Path):
+                if kind == "upload":
+                    with source.open("rb") as stream:
+                        _copy(stream, path, max_bytes)
+                else:
+                    path = source.resolve()
+            else:
+                _copy(source, path, max_bytes)
+            scene = Scene(
+                scene_id, clean_name(name), folder, path, owner, kind, time.time(), self.max_pixels
+            )
+            _ = scene.raster
+            write_scene(scene)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return scene
+
+    def scene(self, scene_id: str, owner: str | None = None) -> Scene:
+        """The scene of an id.
+
+        Raises:
+            NotFoundError: unknown, deleted, or not the owner's.
+        """
+        scene = read_scene(self._scenes_dir / checked_id(scene_id), self.max_pixels)
+        if scene is None or (owner is not None and scene.owner != owner):
+            raise NotFoundError("This scene is not there any more; open the image again.")
+        return scene
+
+    def scenes(self, owner: str | None = None) -> list[Scene]:
+        """Scenes of an owner (of everybody for None), newest first."""
+        folders = list(self._scenes_dir.iterdir())
+        found = [s for f in folders if (s := read_scene(f, self.max_pixels)) is not None]
+        mine = [s for s in found if owner is None or s.owner == owner]
+        return sorted(mine, key=lambda s: s.created, reverse=True)
+
+    def set_display(
+        self,
+        scene_id: str,
+        bands: Sequence[int] | None,
+        stretch: str = "auto",
+        owner: str | None = None,
+    ) -> Scene:
+        """Choose the bands and the stretch in which a scene is shown (and its tiles are drawn).
+
+        Raises:
+            NotFoundError: unknown scene.
+            ParameterError: not three bands of the raster, or no such stretch.
+        """
+        scene = self.scene(scene_id, owner)
+        display = Display(None if bands is None else tuple(int(b) for b in bands), stretch)
+        changed = replace(scene, display=display)
+        _ = changed.stretch
+        write_scene(changed)
+        return changed
+
+    def delete_scene(self, scene_id: str, owner: str | None = None) -> None:
+        """Remove a scene and its runs; a file outside the store stays.
+
+        Raises:
+            NotFoundError: unknown, or not the owner's.
+        """
+        scene = self.scene(scene_id, owner)
+        for run in self.runs(scene_id=scene.scene_id):
+            shutil.rmtree(run.folder, ignore_errors=True)
+        shutil.rmtree(scene.folder, ignore_errors=True)
+
+    def new_run(
+        self,
+        scene: Scene,
+        config: Mapping[str, Any],
+        owner: str,
+        *,
+        area: Window | None = None,
+    ) -> Run:
+        """Make the folder of a new run, in the state "queued".
+
+        Args:
+            scene: what is segmented.
+            config: the parameters, as plain JSON values.
+            owner: token of the visitor.
+            area: part of the scene; None for the whole.
+        """
+        run_id = new_id()
+        folder = self._runs_dir / run_id
+        folder.mkdir()
+        run = Run(
+            run_id, scene.scene_id, scene.name, folder, owner, dict(config), area, time.time()
+        )
+        write_run_record(run)
+        return run
+
+    def run(self, run_id: str, owner: str | None = None) -> Run:
+        """The run of an id.
+
+        Raises:
+            NotFoundError: unknown, deleted, or not the owner's.
+        """
+        run = read_run(self._runs_dir / checked_id(run_id))
+        if run is None or (owner is not None and run.owner != owner):
+            raise NotFoundError("This result is not there any more; run the segmentation again.")
+        return run
+
+    def runs(self, owner: str | None = None, scene_id: str | None = None) -> list[Run]:
+        """Runs of an owner and a scene (of all for None), newest first."""
+        found = [r for f in list(self._runs_dir.iterdir()) if (r := read_run(f)) is not None]
+        mine = [
+            r
+            for r in found
+            if (owner is None or r.owner == owner) and (scene_id is None or r.scene_id == scene_id)
+        ]
+        return sorted(mine, key=lambda r: r.created, reverse=True)
+
+    def set_run_state(self, run_id: str, state: RunState, error: str | None = None) -> Run:
+        """Keep where a run stands.
+
+        Raises:
+            NotFoundError: unknown run.
+        """
+        changed = replace(self.run(run_id), state=state, error=error)
+        write_run_record(changed)
+        return changed
+
+    def delete_run(self, run_id: str, owner: str | None = None) -> None:
+        """Remove a run and its files.
+
+        Raises:
+            NotFoundError: unknown, or not the owner's.
+        """
+        shutil.rmtree(self.run(run_id, owner).folder, ignore_errors=True)
+
+    def close_interrupted_runs(self) -> int:
+        """Mark runs that a former process left unfinished as failed; returns how many."""
+        open_runs = [r for r in self.runs() if r.state in ("queued", "running")]
+        for run in open_runs:
+            message = "The server was restarted before this run was done; start it again."
+            self.set_run_state(run.run_id, "failed", message)
+        return len(open_runs)
+
+    def clean_up(self, max_age_s: float, now: float | None = None) -> list[str]:
+        """Delete uploads that nobody added a run to for a while, with their runs.
+
+        Runs of scenes that are gone, and folders that never became a scene or run, go by the same
+        age. Rasters of the server and samples stay, and so do runs that are under way.
+
+        Args:
+            max_age_s: seconds since the scene, or its youngest run, was made.
+            now: seconds since 1970; None for this moment.
+
+        Returns:
+            Ids of what was deleted.
+        """
+        limit = (time.time() if now is None else now) - max_age_s
+        runs, scenes = self.runs(), self.scenes()
+        last_use = {s.scene_id: s.created for s in scenes}
+        for run in runs:
+            busy = run.state in ("queued", "running")
+            used = float("inf") if busy else run.created
+            last_use[run.scene_id] = max(last_use.get(run.scene_id, used), used)
+        known = {s.scene_id for s in scenes}
+        stale = [s.folder for s in scenes if s.kind == "upload" and last_use[s.scene_id] < limit]
+        gone = {f.name for f in stale}
+        stale += [
+            r.folder
+            for r in runs
+            if r.scene_id in gone or (r.scene_id not in known and last_use[r.scene_id] < limit)
+        ]
+        valid = {s.folder for s in scenes} | {r.folder for r in runs}
+        for folder in (*self._scenes_dir.iterdir(), *self._runs_dir.iterdir()):
+            if folder not in valid and folder.stat().st_mtime < limit:
+                stale.append(folder)
+        for folder in stale:
+            shutil.rmtree(folder, ignore_errors=True)
+            logger.info("Cleaned up %s", folder.name)
+        return [folder.name for folder in stale]
+
+
+def _copy(stream: BinaryIO, target: Path, max_bytes: int | None) -> None:
+    """Write a stream to a file in pieces, leaving some disk to others."""
+    room = shutil.disk_usage(target.parent).free - SPARE_DISK_BYTES
+    limit = room if max_bytes is None else min(room, max_bytes)
+    copied = 0
+    with target.open("wb") as file:
+        while chunk := stream.read(COPY_CHUNK_BYTES):
+            copied += len(chunk)
+            if copied > limit:
+                raise RasterTooLargeError(
+                    f"The file is larger than the {max(limit, 0) / 1e6:.0f} MB that fit here; "
+                    "cut it to the area of interest first."
+                )
+            file.write(chunk)
+    if copied == 0:
+        raise RasterError("The file is empty; choose an image file.")

@@ -1,0 +1,54 @@
+"""Addresses of our routes, for those who draw maps and links.
+
+``base`` is streamlit's ``server.baseUrlPath``, with or without slashes; "" where there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+from samgeo_core.web.records import Run, Scene
+
+
+def base_path(base: str | None) -> str:
+    """A base path as a prefix: "" or "/studio"."""
+    inner = (base or "").strip("/")
+    return f"/{inner}" if inner else ""
+
+
+def tile_template(scene: Scene, base: str = "") -> str:
+    """Leaflet template of a scene's tiles; changes with the display, so browsers reload."""
+    version = quote(scene.display.key)
+    return f"{base_path(base)}/tiles/{scene.scene_id}/{{z}}/{{x}}/{{y}}.png?v={version}"
+
+
+def label_template(run: Run, base: str = "") -> str:
+    """Leaflet template of a run's mask tiles."""
+    return f"{base_path(base)}/runs/{run.run_id}/labels/{{z}}/{{x}}/{{y}}.png"
+
+
+def objects_url(run: Run, base: str = "") -> str:
+    """Address of a run's polygons for the map."""
+    return f"{base_path(base)}/runs/{run.run_id}/objects.geojson"
+
+
+def download_url(
+    run: Run, filename: str, base: str = "", filters: Mapping[str, float | None] | None = None
+) -> str:
+    """Address of a download.
+
+    Args:
+        run: a finished run.
+        filename: one of `downloads.DOWNLOADS`, e.g. "objects.gpkg" or "bundle.zip".
+        base: streamlit's base path.
+        filters: any of min_area_m2, max_area_m2, min_score, min_stability; None is left out.
+    """
+    given = {k: repr(float(v)) for k, v in (filters or {}).items() if v is not None}
+    query = f"?{urlencode(given)}" if given else ""
+    return f"{base_path(base)}/runs/{run.run_id}/download/{quote(filename)}{query}"
+
+
+def asset_url(package: str, path: str, base: str = "") -> str:
+    """Address of a file of an allowed npm package, e.g. ("leaflet", "dist/leaflet.js")."""
+    return f"{base_path(base)}/assets/{quote(package)}/{quote(path)}"

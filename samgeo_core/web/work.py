@@ -1,0 +1,47 @@
+"""Starting a segmentation in the background."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samgeo_core.progress import Monitor
+from samgeo_core.web.context import AppContext
+from samgeo_core.web.records import Run, Scene
+from samgeo_core.windows import Window
+
+if TYPE_CHECKING:
+    from samgeo_core.pipeline import SegmentConfig
+
+
+def start_segmentation(
+    context: AppContext,
+    scene: Scene,
+    config: SegmentConfig,
+    owner: str,
+    *,
+    area: Window | None = None,
+) -> Run:
+    """Make a run and queue the work for it; ask ``context.jobs.job(run.run_id)`` how it goes.
+
+    Args:
+        context: the process's context.
+        scene: what to segment.
+        config: model and parameters.
+        owner: token of the visitor.
+        area: part of the scene in raster px; None for the whole.
+
+    Raises:
+        RasterError: the scene's file is gone.
+    """
+    raster = scene.raster
+    run = context.store.new_run(scene, config.to_dict(), owner, area=area)
+
+    def work(monitor: Monitor) -> None:
+        from samgeo_core.pipeline import segment, write_run
+
+        segmentation = segment(raster, config, area=area, monitor=monitor)
+        monitor.step("write", 0, 1)
+        write_run(segmentation, run.folder)
+
+    context.jobs.submit(run.run_id, work)
+    return run
