@@ -1,0 +1,178 @@
+"""The only place where GDAL opens a file: existing local files of four formats, nothing else.
+
+GDAL reads some 200 formats, and several of them (VRT, WMS, …) are recipes that make it read other
+files or addresses. Files come from strangers here, so the driver follows from the first bytes of
+the file, and everything by which a file could point beyond itself is refused or switched off.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
+from rasterio.session import DummySession
+
+from samgeo_core.errors import RasterError, UnsupportedFormatError
+
+_log = logging.getLogger(__name__)
+
+FORMATS_SENTENCE = "GeoTIFF (also COG), PNG, JPEG and JPEG 2000 files can be opened"
+
+_DRIVERS_BY_MAGIC = (
+    (b"II*\0", "GTiff"),
+    (b"MM\0*", "GTiff"),
+    (b"II+\0", "GTiff"),
+    (b"MM\0+", "GTiff"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "JP2OpenJPEG"),
+    (b"\xff\x4f\xff\x51", "JP2OpenJPEG"),
+)
+"""First bytes of a file, as the formats' specifications fix them, and the GDAL driver for it."""
+
+_KINDS_BY_MAGIC = (
+    (b"PK\x03\x04", "a zip archive (unpack it first)"),
+    (b"\x1f\x8b", "a gzip archive (unpack it first)"),
+    (b"Rar!", "a RAR archive (unpack it first)"),
+    (b"7z\xbc\xaf", "a 7-Zip archive (unpack it first)"),
+    (b"<VRTDataset", "a GDAL virtual raster (VRT), which only points to other files"),
+    (b"<GDAL_WMS", "a GDAL web map description, which only points to an address"),
+    (b"<WMS_", "a GDAL web map description, which only points to an address"),
+    (b"<?xml", "an XML document"),
+    (b"<!DOCTYPE", "a web page"),
+    (b"<html", "a web page"),
+    (b"{", "a JSON document (GeoJSON is vector data, not an image)"),
+    (b"SQLite format 3", "an SQLite database (GeoPackage or MBTiles)"),
+    (b"\0\0\x27\x0a", "a shapefile (vector data, not an image)"),
+    (b"fgb", "a FlatGeobuf file (vector data, not an image)"),
+    (b"PAR1", "a Parquet file (vector data, not an image)"),
+    (b"%PDF", "a PDF document"),
+    (b"\x89HDF", "an HDF5 or NetCDF-4 file"),
+    (b"CDF", "a NetCDF file"),
+    (b"GIF8", "a GIF image"),
+    (b"BM", "a BMP image"),
+    (b"RIFF", "a RIFF file (WebP, WAV, …)"),
+    (b"GRIB", "a GRIB file"),
+)
+
+_GDAL_OPTIONS = {
+    # No look at neighbouring files: .aux.xml, .ovr, .msk and the like can name further files.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_PAM_ENABLED": "NO",
+    # A JPEG that ends early is an error rather than a grey rest.
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
+}
+
+_DOMAINS_WITH_PATHS = ("OVERVIEWS", "ProxyOverviewRequest")
+"""Metadata domains in which a TIFF can name another file that GDAL then reads as overview."""
+
+
+@contextmanager
+def open_dataset(path: str | Path) -> Iterator[Any]:
+    """Open an image file for reading; yields a `rasterio.DatasetReader`.
+
+    A dataset serves one thread; opening is cheap, so open one per read.
+
+    Raises:
+        UnsupportedFormatError: an address or GDAL name instead of a file, or another format.
+        RasterError: the file is missing, empty or damaged, now or while the dataset is read.
+    """
+    source = local_file(path)
+    driver = _driver_of(source)
+    accept_pixels_without_place()
+    with rasterio.Env(session=DummySession(), **_GDAL_OPTIONS):
+        try:
+            dataset = rasterio.open(source, driver=driver)
+        except (RasterioError, OSError, ValueError) as error:
+            raise _damaged(source, error) from error
+        with dataset:
+            _refuse_references(dataset, source)
+            try:
+                yield dataset
+            except RasterioIOError as error:
+                raise _damaged(source, error) from error
+
+
+def local_file(path: str | Path) -> Path:
+    """The absolute path of an existing regular file.
+
+    Raises:
+        UnsupportedFormatError: the path is an address, a GDAL virtual path, a folder or a device.
+        RasterError: there is no such file, it can't be read, or it is empty.
+    """
+    name = Path(path).name
+    try:
+        resolved = Path(path).resolve()
+        status = resolved.stat()
+    except (OSError, ValueError) as error:
+        if _is_address(str(path)):
+            raise UnsupportedFormatError(
+                f"Only files on this machine can be opened, got the address {str(path)!r}; "
+                "download it first."
+            ) from error
+        if isinstance(error, PermissionError):
+            raise RasterError(f"{name} can't be read: permission denied.") from error
+        raise RasterError(f"There is no file {str(path)!r}; check the path.") from error
+    if _is_address(str(resolved)) or not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        raise UnsupportedFormatError(f"{name} is {kind}; {FORMATS_SENTENCE}.")
+    if status.st_size == 0:
+        raise RasterError(f"{name} is empty (0 bytes); save or upload it again.")
+    if not os.access(resolved, os.R_OK):
+        raise RasterError(f"{name} can't be read: permission denied.")
+    return resolved
+
+
+def _is_address(path: str) -> bool:
+    """Whether GDAL would take a path for something else than a file: URL, /vsi…, DRIVER:…."""
+    return path.startswith("/vsi") or re.match(r"[A-Za-z][\w+.-]+:", path) is not None
+
+
+def _driver_of(source: Path) -> str:
+    """The GDAL driver of a file by its first bytes."""
+    with source.open("rb") as file:
+        head = file.read(512)
+    for magic, driver in _DRIVERS_BY_MAGIC:
+        if head.startswith(magic):
+            return driver
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    kind = next((kind for magic, kind in _KINDS_BY_MAGIC if text.startswith(magic)), None)
+    raise UnsupportedFormatError(
+        f"{source.name} is {kind or 'no image of a known format'}; {FORMATS_SENTENCE}."
+    )
+
+
+def _refuse_references(dataset: Any, source: Path) -> None:
+    for domain in _DOMAINS_WITH_PATHS:
+        if dataset.tags(ns=domain):
+            raise UnsupportedFormatError(
+                f"{source.name} names another file as its overview, which is not followed; "
+                "rewrite it with internal overviews (gdal_translate -of COG)."
+            )
+
+
+def _damaged(source: Path, error: Exception) -> RasterError:
+    _log.warning("%s can't be read: %s", source, error)
+    return RasterError(
+        f"{source.name} is damaged or cut short, its pixels can't be read; "
+        "copy, download or upload it again."
+    )
+
+
+def accept_pixels_without_place() -> None:
+    """Let images without georeference pass without a warning: they are an ordinary input.
+
+    NOTE: warnings.catch_warnings isn't safe among threads, so the filter stays; a filter that the
+    caller has set for this very class is left alone.
+    """
+    if not any(category is NotGeoreferencedWarning for _, _, category, _, _ in warnings.filters):
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
