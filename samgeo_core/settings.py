@@ -25,6 +25,8 @@ class Settings:
         device: SAMGEO_DEVICE, cuda, mps or cpu; None takes the best there is.
         offline: SAMGEO_OFFLINE, never ask the network.
         max_pixels: SAMGEO_MAX_PIXELS, the most pixels (width x height) a raster may declare.
+        checkpoint_dir: SAMGEO_CHECKPOINT_DIR, folder whose checkpoints the page *Segment* offers
+            beside the models' own weights; None offers none.
     """
 
     cache_dir: Path
@@ -35,12 +37,14 @@ class Settings:
     device: str | None
     offline: bool
     max_pixels: int
+    checkpoint_dir: Path | None = None
 
     @classmethod
     def from_env(cls) -> Settings:
         """Read the settings from the environment."""
         env = os.environ
         input_dir = env.get("SAMGEO_INPUT_DIR")
+        checkpoint_dir = env.get("SAMGEO_CHECKPOINT_DIR")
         return cls(
             cache_dir=Path(env.get("SAMGEO_CACHE_DIR") or user_cache_path("samgeo-studio")),
             data_dir=Path(env.get("SAMGEO_DATA_DIR") or PROJECT_DIR / "data"),
@@ -50,6 +54,7 @@ class Settings:
             device=env.get("SAMGEO_DEVICE") or None,
             offline=env.get("SAMGEO_OFFLINE", "").lower() in {"1", "true", "yes"},
             max_pixels=int(env.get("SAMGEO_MAX_PIXELS") or 2_000_000_000),
+            checkpoint_dir=Path(checkpoint_dir) if checkpoint_dir else None,
         )
 
 
