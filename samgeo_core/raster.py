@@ -154,7 +154,10 @@ class Raster:
         shape_hw: ShapeHW | None = None,
         resampling: Resampling = Resampling.bilinear,
     ) -> TileImage:
-        """Read a window as the pixels a model sees; pixels without data are black.
+        """Read a window as the pixels a model sees.
+
+        Pixels without data show what the stretch makes of the value stored there, NaN as black:
+        painting them over would draw edges into images whose nodata is a colour that occurs.
 
         Args:
             window: part of the raster; None takes all of it.
@@ -229,10 +232,8 @@ def fit_shape(shape_hw: ShapeHW, max_px: int) -> ShapeHW:
 
 
 def _to_tile(raw: RawPixels, stretch: Stretch) -> TileImage:
-    valid = raw.valid
     rgb = np.ascontiguousarray(np.moveaxis(stretch.apply(raw.values), 0, -1))
-    rgb[~valid] = 0
-    return TileImage(rgb, valid)
+    return TileImage(rgb, raw.valid)
 
 
 def _bits(dataset: Any, band: int) -> int:
