@@ -27,6 +27,8 @@ class Settings:
         max_pixels: SAMGEO_MAX_PIXELS, the most pixels (width x height) a raster may declare.
         checkpoint_dir: SAMGEO_CHECKPOINT_DIR, folder whose checkpoints the page *Segment* offers
             beside the models' own weights; None offers none.
+        keep_days: SAMGEO_KEEP_DAYS, after how many days without use uploads and their results are
+            deleted; None keeps them.
     """
 
     cache_dir: Path
@@ -38,6 +40,7 @@ class Settings:
     offline: bool
     max_pixels: int
     checkpoint_dir: Path | None = None
+    keep_days: float | None = None
 
     @classmethod
     def from_env(cls) -> Settings:
@@ -45,6 +48,7 @@ class Settings:
         env = os.environ
         input_dir = env.get("SAMGEO_INPUT_DIR")
         checkpoint_dir = env.get("SAMGEO_CHECKPOINT_DIR")
+        keep_days = env.get("SAMGEO_KEEP_DAYS")
         return cls(
             cache_dir=Path(env.get("SAMGEO_CACHE_DIR") or user_cache_path("samgeo-studio")),
             data_dir=Path(env.get("SAMGEO_DATA_DIR") or PROJECT_DIR / "data"),
@@ -55,6 +59,7 @@ class Settings:
             offline=env.get("SAMGEO_OFFLINE", "").lower() in {"1", "true", "yes"},
             max_pixels=int(env.get("SAMGEO_MAX_PIXELS") or 2_000_000_000),
             checkpoint_dir=Path(checkpoint_dir) if checkpoint_dir else None,
+            keep_days=float(keep_days) if keep_days else None,
         )
 
 

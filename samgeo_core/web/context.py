@@ -6,8 +6,10 @@ import threading
 from dataclasses import dataclass
 
 from samgeo_core.settings import Settings, get_settings
+from samgeo_core.web.assets import Assets
 from samgeo_core.web.jobs import Job, JobRunner
 from samgeo_core.web.store import Store
+from samgeo_core.web.tiles import TileRenderer
 
 
 @dataclass(frozen=True)
@@ -18,11 +20,15 @@ class AppContext:
         settings: the settings of the process.
         store: scenes and runs.
         jobs: work under way; states of runs are kept in the store by themselves.
+        tiles: draws tiles of scenes and results.
+        assets: files of map libraries.
     """
 
     settings: Settings
     store: Store
     jobs: JobRunner
+    tiles: TileRenderer
+    assets: Assets
 
     @classmethod
     def create(cls, settings: Settings) -> AppContext:
@@ -33,7 +39,8 @@ class AppContext:
         def keep_state(job: Job) -> None:
             store.set_run_state(job.run_id, job.state.value, job.error)
 
-        return cls(settings, store, JobRunner(on_change=keep_state))
+        jobs = JobRunner(on_change=keep_state)
+        return cls(settings, store, jobs, TileRenderer(), Assets(settings.assets_dir))
 
     def delete_run(self, run_id: str, owner: str | None = None) -> None:
         """Stop a run if it is under way and remove it.

@@ -59,14 +59,14 @@ class MapFrame:
         points = np.asarray(points_xy_px, np.float64).reshape(-1, 2)
         if self.is_geographic:
             return self.grid.to_lonlat(points)
-        return points * np.array([1.0, -1.0]) / 2**self.native_zoom
+        return np.asarray(points * [1.0, -1.0] / 2**self.native_zoom)
 
     def from_lnglat(self, lnglat: Floats) -> Floats:
         """Places on the map [N, 2] (lng, lat) to raster px [N, 2], also outside of the raster."""
         places = np.asarray(lnglat, np.float64).reshape(-1, 2)
         if self.is_geographic:
             return self.grid.from_lonlat(places)
-        return places * np.array([1.0, -1.0]) * 2**self.native_zoom
+        return np.asarray(places * [1.0, -1.0] * 2**self.native_zoom)
 
 
 def map_frame(grid: GeoGrid) -> MapFrame:

@@ -9,17 +9,15 @@ import tempfile
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from samgeo_core.errors import RasterError
+from samgeo_core.raster import Raster
+from samgeo_core.stretch import Stretch, StretchMode
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.frame import MapFrame, map_frame
 from samgeo_core.web.ids import ID_PATTERN
-from samgeo_core.windows import Window
-
-if TYPE_CHECKING:
-    from samgeo_core.raster import Raster
-    from samgeo_core.stretch import Stretch
+from samgeo_core.windows import ShapeHW, Window
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +33,11 @@ class Display:
 
     Attributes:
         bands: three band numbers, 1-based; None for the raster's default.
-        stretch: a mode of `Raster.stretch`.
+        stretch: how values become colours, see `Raster.stretch`.
     """
 
     bands: tuple[int, ...] | None = None
-    stretch: str = "auto"
+    stretch: StretchMode = "auto"
 
     @property
     def key(self) -> str:
@@ -101,8 +99,6 @@ class Scene:
         Raises:
             RasterError: the file is gone or not a raster.
         """
-        from samgeo_core.raster import Raster
-
         key = (self.source, self.version, self.max_pixels)
         return _rasters.get(key, lambda: Raster.open(self.source, max_pixels=self.max_pixels))
 
@@ -140,6 +136,7 @@ class Run:
         owner: token of the visitor.
         config: the parameters as plain JSON values.
         area: the part of the scene, None for the whole.
+        scene_shape_hw: height and width of the scene, px.
         created: seconds since 1970.
         state: where it stands.
         error: a sentence for the user where it failed.
@@ -152,6 +149,7 @@ class Run:
     owner: str
     config: dict[str, Any]
     area: Window | None
+    scene_shape_hw: ShapeHW
     created: float
     state: RunState = "queued"
     error: str | None = None
@@ -229,6 +227,7 @@ def write_run_record(run: Run) -> None:
             "owner": run.owner,
             "config": run.config,
             "area": None if area is None else [area.x, area.y, area.width, area.height],
+            "scene_shape_hw": run.scene_shape_hw,
             "created": run.created,
             "state": run.state,
             "error": run.error,
@@ -241,9 +240,13 @@ def read_run(folder: Path) -> Run | None:
     values = _read_json(folder / "meta.json")
     if values is None or not ID_PATTERN.fullmatch(folder.name):
         return None
-    area = values.pop("area")
+    area, shape = values.pop("area"), values.pop("scene_shape_hw")
     return Run(
-        run_id=folder.name, folder=folder, area=None if area is None else Window(*area), **values
+        run_id=folder.name,
+        folder=folder,
+        area=None if area is None else Window(*area),
+        scene_shape_hw=(shape[0], shape[1]),
+        **values,
     )
 
 

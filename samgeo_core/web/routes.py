@@ -1,13 +1,143 @@
-"""Tiles, layers, downloads and map assets on streamlit's own port."""
+"""Tiles, layers, downloads and map assets on streamlit's own port.
+
+Routes know ids and numbers only. Work on files runs in threads of its own pool, so that a burst of
+tiles can't hold up the pages, and memory stays bounded.
+"""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from samgeo_core.errors import (
+    ExportError,
+    NotFoundError,
+    ParameterError,
+    RasterError,
+    SamGeoError,
+)
 from samgeo_core.web.context import AppContext
+from samgeo_core.web.downloads import make_download
+from samgeo_core.web.filters import ObjectFilter
+from samgeo_core.web.layers import objects_layer
+from samgeo_core.web.results import result_place
 from samgeo_core.web.urls import base_path
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Handler = Callable[[Request], Awaitable[Response]]
+
+TILE_THREADS = 4
+FILE_THREADS = 2
+
+STATUS_BY_ERROR: tuple[tuple[type[SamGeoError], int], ...] = (
+    (NotFoundError, 404),
+    (ParameterError, 400),
+    (RasterError, 404),
+    (ExportError, 422),
+    (SamGeoError, 500),
+)
+"""The first class that fits decides the status of the answer."""
+
+# What an address shows never changes as long as its ETag stays; asking again costs a 304.
+CACHED = "private, max-age=3600"
+CHECKED = "private, no-cache"
+_SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'"}
+
+
+class _Routes:
+    """Handlers over one context."""
+
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
+        self._tile_threads = anyio.CapacityLimiter(TILE_THREADS)
+        self._file_threads = anyio.CapacityLimiter(FILE_THREADS)
+
+    async def healthz(self, request: Request) -> Response:
+        """That the process answers."""
+        return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+    async def scene_tile(self, request: Request) -> Response:
+        """A tile of a scene."""
+        z, x, y = _tile_address(request)
+
+        def draw() -> Response:
+            scene = self._context.store.scene(request.path_params["scene_id"])
+            etag = _etag("scene", scene.scene_id, scene.version, scene.display, z, x, y)
+            if _is_known(request, etag):
+                return _unchanged(etag)
+            return _png(self._context.tiles.scene_tile(scene, z, x, y), etag)
+
+        return await anyio.to_thread.run_sync(draw, limiter=self._tile_threads)
+
+    async def label_tile(self, request: Request) -> Response:
+        """A tile of a run's mask layer."""
+        z, x, y = _tile_address(request)
+
+        def draw() -> Response:
+            run = self._context.store.run(request.path_params["run_id"])
+            etag = _etag("labels", run.run_id, result_place(run).version, z, x, y)
+            if _is_known(request, etag):
+                return _unchanged(etag)
+            return _png(self._context.tiles.label_tile(run, z, x, y), etag)
+
+        return await anyio.to_thread.run_sync(draw, limiter=self._tile_threads)
+
+    async def objects(self, request: Request) -> Response:
+        """A run's polygons for the map."""
+
+        def make() -> Response:
+            run = self._context.store.run(request.path_params["run_id"])
+            path = objects_layer(run)
+            etag = _etag("objects", run.run_id, path.name)
+            if _is_known(request, etag):
+                return _unchanged(etag)
+            body = path.read_bytes()
+            headers = {"ETag": etag, "Cache-Control": CHECKED, "Vary": "Accept-Encoding"}
+            if "gzip" in request.headers.get("accept-encoding", ""):
+                headers["Content-Encoding"] = "gzip"
+            else:
+                body = gzip.decompress(body)
+            return Response(body, headers=headers, media_type="application/geo+json")
+
+        return await anyio.to_thread.run_sync(make, limiter=self._file_threads)
+
+    async def download(self, request: Request) -> Response:
+        """A result as a file in the format its name asks for."""
+
+        def make() -> Response:
+            run = self._context.store.run(request.path_params["run_id"])
+            wanted = ObjectFilter.from_query(request.query_params)
+            file = make_download(run, request.path_params["filename"], wanted)
+            return FileResponse(
+                file.path,
+                media_type=file.media_type,
+                filename=file.save_as,
+                stat_result=file.path.stat(),
+                headers={"Cache-Control": CHECKED},
+            )
+
+        return await anyio.to_thread.run_sync(make, limiter=self._file_threads)
+
+    async def asset(self, request: Request) -> Response:
+        """A file of a map library."""
+        package, path = request.path_params["package"], request.path_params["path"]
+        asset = await anyio.to_thread.run_sync(self._context.assets.find, package, path)
+        if asset is None:
+            raise NotFoundError("There is no such asset.")
+        if _is_known(request, asset.etag):
+            return _unchanged(asset.etag)
+        headers = {"ETag": asset.etag, "Cache-Control": "public, max-age=3600"}
+        return FileResponse(asset.path, media_type=asset.media_type, headers=headers)
 
 
 def build_routes(context: AppContext, base: str = "") -> list[BaseRoute]:
@@ -17,9 +147,54 @@ def build_routes(context: AppContext, base: str = "") -> list[BaseRoute]:
         context: the process's context.
         base: streamlit's ``server.baseUrlPath``; routes answer below it.
     """
-    prefix = base_path(base)
+    prefix, routes = base_path(base), _Routes(context)
+    handlers: dict[str, Handler] = {
+        "/healthz": routes.healthz,
+        "/tiles/{scene_id}/{z:int}/{x:int}/{y:int}.png": routes.scene_tile,
+        "/runs/{run_id}/labels/{z:int}/{x:int}/{y:int}.png": routes.label_tile,
+        "/runs/{run_id}/objects.geojson": routes.objects,
+        "/runs/{run_id}/download/{filename}": routes.download,
+        "/assets/{package}/{path:path}": routes.asset,
+    }
+    return [Route(prefix + path, _guarded(handler)) for path, handler in handlers.items()]
 
-    async def healthz(request: Request) -> Response:
-        return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
-    return [Route(f"{prefix}/healthz", healthz)]
+def _guarded(handler: Handler) -> Handler:
+    """Turn our errors into answers, and tell browsers to take each answer for what it says."""
+
+    async def guarded(request: Request) -> Response:
+        try:
+            response = await handler(request)
+        except SamGeoError as error:
+            status = next(code for kind, code in STATUS_BY_ERROR if isinstance(error, kind))
+            level = logging.INFO if status < 500 else logging.ERROR
+            logger.log(level, "%s: %s", request.url.path, error)
+            headers = {"Cache-Control": "no-store"}
+            response = PlainTextResponse(f"{error}\n", status_code=status, headers=headers)
+        response.headers.update(_SAFE)
+        return response
+
+    return guarded
+
+
+def _tile_address(request: Request) -> tuple[int, int, int]:
+    z, x, y = (int(request.path_params[name]) for name in ("z", "x", "y"))
+    return z, x, y
+
+
+def _etag(*parts: object) -> str:
+    return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
+
+
+def _is_known(request: Request, etag: str) -> bool:
+    """Whether the browser says it has this very content."""
+    given = request.headers.get("if-none-match", "")
+    return etag in (tag.strip().removeprefix("W/") for tag in given.split(","))
+
+
+def _unchanged(etag: str) -> Response:
+    return Response(status_code=304, headers={"ETag": etag, "Cache-Control": CACHED})
+
+
+def _png(body: bytes, etag: str) -> Response:
+    return Response(body, media_type="image/png", headers={"ETag": etag, "Cache-Control": CACHED})

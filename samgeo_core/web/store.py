@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from samgeo_core.errors import NotFoundError, RasterError, RasterTooLargeError
+from samgeo_core.stretch import StretchMode
 from samgeo_core.web.ids import checked_id, new_id
 from samgeo_core.web.records import (
     Display,
@@ -125,7 +126,7 @@ class Store:
         self,
         scene_id: str,
         bands: Sequence[int] | None,
-        stretch: str = "auto",
+        stretch: StretchMode = "auto",
         owner: str | None = None,
     ) -> Scene:
         """Choose the bands and the stretch in which a scene is shown (and its tiles are drawn).
@@ -167,12 +168,24 @@ class Store:
             config: the parameters, as plain JSON values.
             owner: token of the visitor.
             area: part of the scene; None for the whole.
+
+        Raises:
+            RasterError: the scene's file is gone.
         """
         run_id = new_id()
+        shape_hw = scene.raster.shape_hw
         folder = self._runs_dir / run_id
         folder.mkdir()
         run = Run(
-            run_id, scene.scene_id, scene.name, folder, owner, dict(config), area, time.time()
+            run_id=run_id,
+            scene_id=scene.scene_id,
+            scene_name=scene.name,
+            folder=folder,
+            owner=owner,
+            config=dict(config),
+            area=area,
+            scene_shape_hw=shape_hw,
+            created=time.time(),
         )
         write_run_record(run)
         return run

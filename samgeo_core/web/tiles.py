@@ -1,0 +1,187 @@
+"""PNG tiles of scenes and of results, 256 px, drawn on demand.
+
+A tile shows the very pixels that the model sees: `Raster.read` with the scene's bands and stretch,
+reprojected by rio-tiler. Readers hold no open file, so any number of threads may ask.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+
+from samgeo_core.raster import Raster, open_dataset
+from samgeo_core.stretch import Stretch
+from samgeo_core.tile import TileImage
+from samgeo_core.web.cache import LruCache
+from samgeo_core.web.records import Run, Scene
+from samgeo_core.web.results import result_place
+from samgeo_core.web.views import (
+    RGBA,
+    Block,
+    View,
+    draw_tile,
+    empty_png,
+    encode_png,
+    halve,
+    tile_view,
+)
+from samgeo_core.windows import ShapeHW, Window
+
+TILE_CACHE_BYTES = 64 << 20
+OVERVIEW_CACHE_BYTES = 96 << 20
+OVERVIEW_PX = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class _Overview:
+    """A raster without overviews at less and less resolution, in memory.
+
+    Attributes:
+        factor: raster px per px of the first level, about; a power of two.
+        shape_hw: height and width of the raster, px.
+        levels: uint8 [4, h, w], each half as large as the one before.
+    """
+
+    factor: int
+    shape_hw: ShapeHW
+    levels: tuple[RGBA, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(level.nbytes for level in self.levels)
+
+    def block(self, view: View) -> Block:
+        """The pixels of a view, of the level that fits its factor."""
+        index = min(int(math.log2(view.factor // self.factor)), len(self.levels) - 1)
+        level = self.levels[index]
+        # NOTE: halving rounds sides up, so the size of a cell follows from the first level.
+        height, width = (side / of for side, of in zip(self.shape_hw, self._first_hw, strict=True))
+        cell_w, cell_h = width * 2**index, height * 2**index
+        x0, y0, x1, y1 = view.window.box_xyxy
+        left, right = math.floor(x0 / cell_w), math.ceil(x1 / cell_w)
+        top, bottom = math.floor(y0 / cell_h), math.ceil(y1 / cell_h)
+        corner = Affine.translation(left * cell_w, top * cell_h)
+        return Block(level[:, top:bottom, left:right], corner * Affine.scale(cell_w, cell_h))
+
+    @property
+    def _first_hw(self) -> ShapeHW:
+        _, height, width = self.levels[0].shape
+        return height, width
+
+
+class TileRenderer:
+    """Draws tiles and keeps those asked for last.
+
+    Args:
+        cache_bytes: most bytes of PNGs to keep.
+    """
+
+    def __init__(self, cache_bytes: int = TILE_CACHE_BYTES) -> None:
+        self._tiles: LruCache[tuple[object, ...], bytes] = LruCache(cache_bytes, len)
+        self._overviews: LruCache[tuple[object, ...], _Overview] = LruCache(
+            OVERVIEW_CACHE_BYTES, lambda overview: overview.size_bytes
+        )
+
+    def scene_tile(self, scene: Scene, z: int, x: int, y: int) -> bytes:
+        """PNG of a scene in its bands and stretch; transparent where it holds no data.
+
+        Raises:
+            RasterError: the file is gone or damaged.
+        """
+        key = (scene.scene_id, scene.version, scene.display, z, x, y)
+        return self._tiles.get(key, lambda: self._draw_scene(scene, z, x, y))
+
+    def label_tile(self, run: Run, z: int, x: int, y: int) -> bytes:
+        """PNG of a run's label raster in the objects' colours; transparent where there is none.
+
+        Raises:
+            NotFoundError: the run has no result.
+            RasterError: the file is damaged.
+        """
+        place = result_place(run)
+        key = (run.run_id, place.version, z, x, y)
+        return self._tiles.get(key, lambda: _draw_labels(run, z, x, y))
+
+    def _draw_scene(self, scene: Scene, z: int, x: int, y: int) -> bytes:
+        frame = scene.frame
+        view = tile_view(frame, z, x, y)
+        if view is None:
+            return empty_png()
+        block = self._read(scene, view)
+        return encode_png(draw_tile(frame, block, z, x, y, smooth=view.factor > 1))
+
+    def _read(self, scene: Scene, view: View) -> Block:
+        raster, stretch = scene.raster, scene.stretch
+        factor = _overview_factor(raster)
+        if factor is not None and view.factor >= factor:
+            key = (scene.scene_id, scene.version, scene.display)
+            overview = self._overviews.get(key, lambda: _make_overview(raster, stretch, factor))
+            return overview.block(view)
+        tile = _read_reduced(raster, stretch, view.window, view.shape_hw)
+        return Block.of_window(_rgba(tile), view.window)
+
+
+def label_colors(largest_id: int) -> NDArray[np.uint8]:
+    """Colours of label values 0 to ``largest_id`` as uint8 [n, 4]; 0 is transparent."""
+    from samgeo_core.colors import object_colors
+
+    table = np.zeros((largest_id + 1, 4), np.uint8)
+    table[1:, :3] = object_colors(largest_id)
+    table[1:, 3] = 255
+    return table
+
+
+def _draw_labels(run: Run, z: int, x: int, y: int) -> bytes:
+    place = result_place(run)
+    view = tile_view(place.frame, z, x, y)
+    window = None if view is None else view.window.intersection(place.window)
+    if view is None or window is None:
+        return empty_png()
+    labels = _read_labels(run.labels_path, window, place.window, View(window, view.factor).shape_hw)
+    rgba = np.moveaxis(label_colors(int(labels.max()))[labels], -1, 0)
+    block = Block.of_window(np.ascontiguousarray(rgba), window)
+    return encode_png(draw_tile(place.frame, block, z, x, y, smooth=False))
+
+
+def _read_labels(path: Path, window: Window, area: Window, shape_hw: ShapeHW) -> NDArray[np.int64]:
+    """Label values [H, W] of a window in px of the scene, of which the file covers ``area``."""
+    columns = (window.x - area.x, window.x - area.x + window.width)
+    rows = (window.y - area.y, window.y - area.y + window.height)
+    with open_dataset(path) as dataset:
+        values = dataset.read(
+            1, window=(rows, columns), out_shape=shape_hw, resampling=Resampling.nearest
+        )
+    return np.asarray(values, np.int64)
+
+
+def _read_reduced(raster: Raster, stretch: Stretch, window: Window, shape_hw: ShapeHW) -> TileImage:
+    return raster.read(window, stretch=stretch, shape_hw=shape_hw, resampling=Resampling.average)
+
+
+def _rgba(tile: TileImage) -> RGBA:
+    alpha = np.where(tile.valid, np.uint8(255), np.uint8(0))
+    return np.concatenate([np.moveaxis(tile.rgb, -1, 0), alpha[None]])
+
+
+def _overview_factor(raster: Raster) -> int | None:
+    """From which reduction on an overview in memory serves; None where the file is quick itself."""
+    longest = max(raster.shape_hw)
+    if raster.overviews or longest <= OVERVIEW_PX:
+        return None
+    return 1 << math.ceil(math.log2(longest / OVERVIEW_PX))
+
+
+def _make_overview(raster: Raster, stretch: Stretch, factor: int) -> _Overview:
+    height, width = raster.shape_hw
+    whole = Window.whole(raster.shape_hw)
+    tile = _read_reduced(raster, stretch, whole, (-(-height // factor), -(-width // factor)))
+    levels = [_rgba(tile)]
+    while max(levels[-1].shape[1:]) > 256:
+        levels.append(halve(levels[-1]))
+    return _Overview(factor, raster.shape_hw, tuple(levels))
