@@ -15,6 +15,10 @@ from samgeo_core.stretch import BandTriple
 from samgeo_core.windows import ShapeHW, Window
 
 _CHUNK_BYTES = 32 * 2**20
+_VIEW_PX = 1024
+_DECIMATE_UP_TO_PX = 16_000_000
+_SAMPLE_GRID = 8
+_SAMPLE_PX = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,42 @@ def read_raw(
         return RawPixels(colours, np.repeat(valid & visible, 3, axis=0))
     index = [once.index(band) for band in bands]
     return RawPixels(values[index], valid[index])
+
+
+def read_sample(dataset: Any, bands: BandTriple) -> RawPixels:
+    """About a million pixels that stand for the whole raster, for measuring ranges and shares.
+
+    A decimated view where that is cheap, that is of small rasters and those with overviews. Of
+    others it would decode every block, so there an 8 x 8 grid of small windows is read instead,
+    strung together as one row.
+    """
+    height, width = dataset.shape
+    if height * width <= _DECIMATE_UP_TO_PX or dataset.overviews(1):
+        whole = Window.whole((height, width))
+        shape = fit_shape(whole.shape_hw, _VIEW_PX)
+        return read_raw(dataset, bands, whole, shape, Resampling.nearest)
+    pieces = [
+        read_raw(dataset, bands, Window(x, y, min(_SAMPLE_PX, width), min(_SAMPLE_PX, height)))
+        for y in _spread(height)
+        for x in _spread(width)
+    ]
+    return RawPixels(
+        np.concatenate([piece.values.reshape(3, 1, -1) for piece in pieces], axis=2),
+        np.concatenate([piece.band_valid.reshape(3, 1, -1) for piece in pieces], axis=2),
+    )
+
+
+def fit_shape(shape_hw: ShapeHW, max_px: int) -> ShapeHW:
+    """Height and width shrunk so that the longer side has at most ``max_px``; never enlarged."""
+    scale = min(1.0, max_px / max(shape_hw))
+    return max(1, round(shape_hw[0] * scale)), max(1, round(shape_hw[1] * scale))
+
+
+def _spread(length: int) -> list[int]:
+    """Offsets of sample windows, one in the middle of each of eight parts of an axis."""
+    count = min(_SAMPLE_GRID, -(-length // _SAMPLE_PX))
+    middle = [(i + 0.5) * length / count - _SAMPLE_PX / 2 for i in range(count)]
+    return [max(0, min(round(start), length - _SAMPLE_PX)) for start in middle]
 
 
 def row_chunks(window: Window, dataset: Any) -> Iterator[Window]:

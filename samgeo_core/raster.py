@@ -14,7 +14,15 @@ from rasterio.enums import Resampling
 
 from samgeo_core.errors import ParameterError
 from samgeo_core.geogrid import GeoGrid
-from samgeo_core.pixels import RawPixels, alpha_band, is_palette, read_raw, row_chunks
+from samgeo_core.pixels import (
+    RawPixels,
+    alpha_band,
+    fit_shape,
+    is_palette,
+    read_raw,
+    read_sample,
+    row_chunks,
+)
 from samgeo_core.raster_header import check_header, grid_of, probe
 from samgeo_core.settings import get_settings
 from samgeo_core.sources import local_file, open_dataset
@@ -22,9 +30,7 @@ from samgeo_core.stretch import STRETCH_MODES, BandTriple, Stretch, StretchMode
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import ShapeHW, Window
 
-__all__ = ["Raster", "fit_shape", "open_dataset"]
-
-_VIEW_PX = 1024
+__all__ = ["Raster", "open_dataset"]
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ class Raster:
         return (colours[0], colours[1], colours[2]) if len(colours) > 2 else (colours[0],) * 3
 
     def stretch(self, bands: Sequence[int] | None = None, mode: StretchMode = "auto") -> Stretch:
-        """The range per band by which the whole raster is shown, measured on a decimated view.
+        """The range per band by which the whole raster is shown, from a sample of its pixels.
 
         Args:
             bands: three bands (1-based), or one; None takes `default_bands`.
@@ -140,7 +146,7 @@ class Raster:
                 if self.dtype == "uint8":
                     high = 2.0 ** _bits(dataset, chosen[0]) - 1
                     return Stretch(chosen, (0.0,) * 3, (high,) * 3)
-            raw = self._view(dataset, chosen)
+            raw = read_sample(dataset, chosen)
         return Stretch.fit(
             chosen, raw.values, raw.band_valid, "minmax" if mode == "minmax" else "percentile"
         )
@@ -194,7 +200,7 @@ class Raster:
 
     def preview(
         self,
-        max_px: int = _VIEW_PX,
+        max_px: int = 1024,
         *,
         bands: Sequence[int] | None = None,
         stretch: Stretch | None = None,
@@ -203,14 +209,9 @@ class Raster:
         return self.read(bands=bands, stretch=stretch, shape_hw=fit_shape(self.shape_hw, max_px))
 
     def valid_share(self) -> float:
-        """Share of pixels that carry data, 0 to 1, from a decimated view."""
+        """Share of pixels that carry data, 0 to 1, from a sample of them."""
         with open_dataset(self.path) as dataset:
-            return float(self._view(dataset, self.default_bands()).valid.mean())
-
-    def _view(self, dataset: Any, bands: BandTriple) -> RawPixels:
-        whole = Window.whole(self.shape_hw)
-        shape = fit_shape(self.shape_hw, _VIEW_PX)
-        return read_raw(dataset, bands, whole, shape, Resampling.nearest)
+            return float(read_sample(dataset, self.default_bands()).valid.mean())
 
     def _bands(self, bands: Sequence[int] | None) -> BandTriple:
         """Three bands in range."""
@@ -223,12 +224,6 @@ class Raster:
                 f"got {', '.join(map(str, numbers)) or 'none'}."
             )
         return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else (numbers[0],) * 3
-
-
-def fit_shape(shape_hw: ShapeHW, max_px: int) -> ShapeHW:
-    """Height and width shrunk so that the longer side has at most ``max_px``; never enlarged."""
-    scale = min(1.0, max_px / max(shape_hw))
-    return max(1, round(shape_hw[0] * scale)), max(1, round(shape_hw[1] * scale))
 
 
 def _to_tile(raw: RawPixels, stretch: Stretch) -> TileImage:

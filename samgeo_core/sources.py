@@ -68,6 +68,8 @@ _GDAL_OPTIONS = {
     # No look at neighbouring files: .aux.xml, .ovr, .msk and the like can name further files.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
+    # Decoded blocks kept in memory, bytes; by default a twentieth of the machine.
+    "GDAL_CACHEMAX": 256 * 2**20,
     # A JPEG that ends early is an error rather than a grey rest.
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
 }
