@@ -1,0 +1,197 @@
+"""From masks to polygons that follow pixel edges exactly.
+
+Outlines of all masks are traced together: a mask contributes the corners of its outline, and in a
+picture made of squares the corners of one row, taken two by two, bound its horizontal edges, those
+of one column its vertical edges. Following the edges gives rings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from samgeo_core.objects import BoolMask
+
+IntArray = NDArray[np.int64]
+Geometries = NDArray[Any]
+"""One-dimensional object array of shapely geometries."""
+
+# The four pixels round a corner as bits: 1 upper left, 2 upper right, 4 lower left, 8 lower right.
+_UPPER_RIGHT_LOWER_LEFT, _UPPER_LEFT_LOWER_RIGHT = 0b0110, 0b1001
+_IS_CORNER = np.array([code not in {0, 3, 5, 10, 12, 15} for code in range(16)])
+
+
+@dataclass(frozen=True, eq=False)
+class _Corners:
+    """Where outlines turn, row by row within each mask; every array is int64 [N] unless said.
+
+    Attributes:
+        xy: int64 [N, 2], position in raster px.
+        column: like x, but never shared by two masks.
+        codes: uint8 [N], the four pixels round the corner, as bits.
+        parts: int64 [N, 4], which connected part each of the four pixels belongs to, 0 for none:
+            upper left, upper right, lower left, lower right.
+        owner_of_part: int64 [P], index of the mask of each part; part p stands at p - 1.
+    """
+
+    xy: IntArray
+    column: IntArray
+    codes: NDArray[np.uint8]
+    parts: IntArray
+    owner_of_part: IntArray
+
+
+def _mask_corners(mask: BoolMask) -> tuple[IntArray, NDArray[np.uint8], NDArray[np.int32], int]:
+    """Corners of one mask: flat index, code, parts [n, 4], and the number of parts."""
+    height, width = mask.shape
+    padded = np.zeros((height + 2, width + 2), np.uint8)
+    padded[1:-1, 1:-1] = mask
+    count, parts = cv2.connectedComponents(padded, connectivity=4, ltype=cv2.CV_32S)
+    above_below = padded[:-1] + 4 * padded[1:]
+    codes = (above_below[:, :-1] + 2 * above_below[:, 1:]).ravel()
+    at = _IS_CORNER[codes].nonzero()[0]
+    upper_left = at + at // (width + 1)
+    around = parts.ravel()[upper_left[:, None] + np.array([0, 1, width + 2, width + 3])]
+    return at, codes[at], around, count - 1
+
+
+def _collect(masks: Sequence[BoolMask], offsets_xy: IntArray) -> _Corners:
+    """Corners of all masks, in the order of the masks."""
+    at, codes, parts, n_parts = zip(*map(_mask_corners, masks), strict=True)
+    n_corners = [len(indices) for indices in at]
+    row_lengths = np.array([mask.shape[1] + 1 for mask in masks])
+    rows, columns = np.divmod(np.concatenate(at), np.repeat(row_lengths, n_corners))
+    xy = np.stack([columns, rows], axis=1) + np.repeat(offsets_xy, n_corners, axis=0)
+    local = np.concatenate(parts).astype(np.int64)
+    before = np.repeat(np.cumsum(n_parts) - n_parts, n_corners)
+    return _Corners(
+        xy,
+        columns + np.repeat(np.cumsum(row_lengths) - row_lengths, n_corners),
+        np.concatenate(codes),
+        np.where(local > 0, local + before[:, None], 0),
+        np.repeat(np.arange(len(masks)), n_parts),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Edges:
+    """Horizontal edges, each walked with its mask on the right; arrays of length E.
+
+    Attributes:
+        start_xy: int64 [E, 2], where the edge begins, raster px.
+        end_xy: int64 [E, 2], where it ends.
+        following: the horizontal edge that comes next on the same ring.
+        part: the connected part whose outline it is.
+    """
+
+    start_xy: IntArray
+    end_xy: IntArray
+    following: IntArray
+    part: IntArray
+
+
+def _edges(corners: _Corners) -> _Edges:
+    """Join corners by horizontal and vertical edges.
+
+    Where two pixels meet by their corners only, two edges of each direction end, so that such a
+    corner stands twice in the list: first as the end of the edge on its left, then of that on its
+    right. Both turn so that no ring touches itself: round the two pixels where they are of
+    different parts, and else round the two gaps, of which one then is a hole.
+    """
+    diagonal = np.isin(corners.codes, (_UPPER_RIGHT_LOWER_LEFT, _UPPER_LEFT_LOWER_RIGHT))
+    take = np.repeat(np.arange(diagonal.size), 1 + diagonal)
+    diagonal, codes, xy = diagonal[take], corners.codes[take], corners.xy[take]
+    upper_left, upper_right, lower_left, lower_right = corners.parts[take].T
+    right = np.zeros(take.size, np.bool_)
+    right[1:] = take[1:] == take[:-1]
+    left_turns_up = np.where(
+        codes == _UPPER_LEFT_LOWER_RIGHT, upper_left != lower_right, upper_right == lower_left
+    )
+    down = diagonal & (right == left_turns_up)
+    by_column = np.lexsort((down, xy[:, 1], corners.column[take]))
+    across = np.empty_like(by_column)
+    across[by_column[0::2]] = by_column[1::2]
+    across[by_column[1::2]] = by_column[0::2]
+
+    left_part = np.maximum(upper_left, lower_left)
+    right_part = np.maximum(upper_right, lower_right)
+    part = np.where(
+        diagonal, np.where(right, right_part, left_part), np.maximum(left_part, right_part)
+    )
+    # Edge k lies between corners 2k and 2k + 1; it runs to the right where its mask lies below.
+    leftmost = np.arange(0, take.size, 2)
+    start = leftmost + (lower_right[leftmost] == 0)
+    end = start ^ 1
+    return _Edges(xy[start], xy[end], across[end] >> 1, part[start])
+
+
+def _walk(following: IntArray) -> tuple[IntArray, IntArray]:
+    """Cycles of a permutation: its indices, cycle after cycle, and where each cycle begins."""
+    successors = following.tolist()
+    seen = bytearray(len(successors))
+    order: list[int] = []
+    begins: list[int] = []
+    for first in range(len(successors)):
+        if seen[first]:
+            continue
+        begins.append(len(order))
+        edge = first
+        while not seen[edge]:
+            seen[edge] = 1
+            order.append(edge)
+            edge = successors[edge]
+    return np.array(order, np.int64), np.array(begins, np.int64)
+
+
+def trace_parts(
+    masks: Sequence[BoolMask], offsets_xy: NDArray[np.int64]
+) -> tuple[Geometries, IntArray]:
+    """Trace every connected part of every mask.
+
+    Pixels are connected by their sides. The polygons are valid, have a vertex only where the
+    outline turns, and cover exactly the pixels of the mask.
+
+    Args:
+        masks: N arrays bool [h, w].
+        offsets_xy: int64 [N, 2], column and row of each mask's first pixel, px.
+
+    Returns:
+        Polygons in raster px (x right, y down), and for each the index of its mask, ascending.
+    """
+    if not any(mask.any() for mask in masks):
+        return np.empty(0, object), np.empty(0, np.int64)
+    corners = _collect(masks, offsets_xy)
+    edges = _edges(corners)
+    order, begins = _walk(edges.following)
+    start, end = edges.start_xy[order], edges.end_xy[order]
+    # Horizontal edges alone give the signed area, which is positive for an outer ring.
+    is_hole = np.add.reduceat(start[:, 1] * (start[:, 0] - end[:, 0]), begins) < 0
+    lengths = np.diff(begins, append=len(order))
+    rings = shapely.linearrings(
+        np.stack([start, end], axis=1).reshape(-1, 2).astype(np.float64),
+        indices=np.repeat(np.arange(len(begins)), 2 * lengths),
+    )
+    part = edges.part[order[begins]]
+    outer_first = np.lexsort((is_hole, part))
+    polygons = shapely.polygons(rings[outer_first], indices=part[outer_first] - 1)
+    return polygons, corners.owner_of_part
+
+
+def trace(masks: Sequence[BoolMask], offsets_xy: NDArray[np.int64]) -> Geometries:
+    """Trace every mask: a Polygon, or a MultiPolygon where it has several parts; N geometries.
+
+    Args and guarantees as in `trace_parts`; an empty mask gives an empty polygon.
+    """
+    polygons, owner = trace_parts(masks, offsets_xy)
+    counts = np.bincount(owner, minlength=len(masks))
+    geometries = np.full(len(masks), shapely.Polygon(), object)
+    several = counts[owner] > 1
+    geometries[owner[~several]] = polygons[~several]
+    shapely.multipolygons(polygons[several], indices=owner[several], out=geometries)
+    return geometries
