@@ -92,7 +92,8 @@ class ObjectSet:
         if len(lengths) > 1:
             raise ParameterError(f"An object set needs lists of one length, got {sorted(lengths)}.")
         trimmed: list[BoolMask] = []
-        for i, mask in enumerate(masks):
+        for i in range(n):
+            mask = masks[i]
             rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
             if rows.size:
                 mask = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
@@ -104,7 +105,9 @@ class ObjectSet:
         sizes_wh = np.array([m.shape[::-1] for m in trimmed], np.int64).reshape(-1, 2)
         inside = (offsets >= 0).all(1) & (offsets + sizes_wh <= np.array(shape_hw[::-1])).all(1)
         if not inside[areas > 0].all():
-            raise ParameterError(f"A mask lies outside the raster of {shape_hw[1]} x {shape_hw[0]} px.")
+            raise ParameterError(
+                f"A mask lies outside the raster of {shape_hw[1]} x {shape_hw[0]} px."
+            )
         # NOTE: ties are broken by position, so that ids don't depend on the order of arrival.
         order = np.lexsort((offsets[:, 0], offsets[:, 1], areas))
         order = order[areas[order] > 0]

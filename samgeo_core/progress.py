@@ -61,5 +61,16 @@ class Monitor:
         if self.cancel is not None:
             self.cancel.raise_if_cancelled()
 
+    def part(self, index: int, count: int) -> Monitor:
+        """A monitor for the part ``index`` of ``count`` equal parts of the work."""
+
+        def report(progress: Progress) -> None:
+            if self.on_progress is not None:
+                # Whole steps of the parts, in thousandths, so that parts of any length add up.
+                done = index * 1000 + round(1000 * progress.fraction)
+                self.on_progress(Progress(progress.stage, done, count * 1000))
+
+        return Monitor(report, self.cancel)
+
 
 SILENT = Monitor()

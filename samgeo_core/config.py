@@ -1,0 +1,128 @@
+"""What a run is asked to do, as plain values: no model and no heavy import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from samgeo_core.errors import ParameterError
+
+PointGrid = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class AutomaticConfig:
+    """The parameters of SAM's automatic mask generation, with SAM's names and defaults.
+
+    Attributes:
+        points_per_side: prompts along one side of the image; their square is the number of prompts.
+            None takes `point_grids`.
+        points_per_batch: prompts decoded together; a matter of memory, not of the result.
+        pred_iou_thresh: least quality, 0 to 1, that the model predicts for a mask to be kept.
+        stability_score_thresh: least stability, 0 to 1, of a mask when its cutoff is shifted.
+        stability_score_offset: how far the cutoff is shifted, in logits.
+        box_nms_thresh: box IoU above which the weaker of two masks is a duplicate.
+        crop_n_layers: 0 looks at the image only; i layers look again at (2^i)^2 crops each.
+        crop_nms_thresh: as `box_nms_thresh`, between crops.
+        crop_overlap_ratio: share of the image by which crops of the first layer overlap.
+        crop_n_points_downscale_factor: layer i has this factor^i times fewer points per side.
+        point_grids: one list of (x, y) in 0 to 1 per layer, instead of `points_per_side`.
+        min_mask_region_area: specks and holes smaller than this, px, are removed; 0 keeps all.
+    """
+
+    points_per_side: int | None = 32
+    points_per_batch: int = 64
+    pred_iou_thresh: float = 0.88
+    stability_score_thresh: float = 0.95
+    stability_score_offset: float = 1.0
+    box_nms_thresh: float = 0.7
+    crop_n_layers: int = 0
+    crop_nms_thresh: float = 0.7
+    crop_overlap_ratio: float = 512 / 1500
+    crop_n_points_downscale_factor: int = 1
+    point_grids: tuple[PointGrid, ...] | None = None
+    min_mask_region_area: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.points_per_side is None) == (self.point_grids is None):
+            raise ParameterError("Give either points_per_side or point_grids, not both or neither.")
+        at_least = {
+            "points_per_side": 1,
+            "points_per_batch": 1,
+            "crop_n_layers": 0,
+            "crop_n_points_downscale_factor": 1,
+            "min_mask_region_area": 0,
+        }
+        for name, low in at_least.items():
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise ParameterError(f"{name} must be at least {low}, got {value}.")
+        for name in (
+            "pred_iou_thresh",
+            "stability_score_thresh",
+            "box_nms_thresh",
+            "crop_nms_thresh",
+            "crop_overlap_ratio",
+        ):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ParameterError(f"{name} must lie between 0 and 1, got {value}.")
+        if self.point_grids is not None and len(self.point_grids) <= self.crop_n_layers:
+            raise ParameterError(
+                f"point_grids needs one grid for the image and one for each of the "
+                f"{self.crop_n_layers} crop layers, got {len(self.point_grids)}."
+            )
+
+
+@dataclass(frozen=True)
+class SegmentConfig:
+    """All that decides the result of a run over a raster.
+
+    Attributes:
+        model: name of the model (`samgeo_core.models.registry.MODELS`).
+        checkpoint: file of the weights; None takes the model's own.
+        device: cuda, mps or cpu; None takes the best there is.
+        bands: three 1-based bands shown to the model as red, green, blue; None lets the raster say.
+        stretch: auto, percentile, minmax or none: how values become 8 bits.
+        window_px: side of the windows the raster is read in; None reads it whole.
+        preset: exact (SAM's own automatic masks).
+        automatic: SAM's parameters.
+    """
+
+    model: str = "vit_t"
+    checkpoint: str | None = None
+    device: str | None = None
+    bands: tuple[int, int, int] | None = None
+    stretch: str = "auto"
+    window_px: int | None = None
+    preset: str = "exact"
+    automatic: AutomaticConfig = field(default_factory=AutomaticConfig)
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ParameterError(f"preset must be one of {', '.join(PRESETS)}, got {self.preset}.")
+        if self.window_px is not None and self.window_px < 64:
+            raise ParameterError(f"A window needs at least 64 px, got {self.window_px}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """This configuration as JSON-ready values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SegmentConfig:
+        """The configuration that `to_dict` described; unknown keys raise `ParameterError`."""
+        known = {f.name for f in fields(cls)}
+        if unknown := set(values) - known:
+            raise ParameterError(f"Unknown parameters: {', '.join(sorted(unknown))}.")
+        data = dict(values)
+        automatic = dict(data.get("automatic") or {})
+        if grids := automatic.get("point_grids"):
+            automatic["point_grids"] = tuple(tuple((x, y) for x, y in grid) for grid in grids)
+        if data.get("bands") is not None:
+            data["bands"] = tuple(data["bands"])
+        data["automatic"] = AutomaticConfig(**automatic)
+        return cls(**data)
+
+
+PRESETS = ("exact",)

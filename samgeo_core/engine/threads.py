@@ -1,0 +1,61 @@
+"""How the engine uses a CPU's cores: whole prompts side by side, each on one thread.
+
+Splitting every small product over all cores makes each of them wait for the slowest, which hurts
+most where other programs (or other visitors) run; whole prompts need no such meeting points.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import TypeVar
+
+import torch
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def core_count() -> int:
+    """Cores this process may use."""
+    limit = int(os.environ.get("OMP_NUM_THREADS") or 0)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(limit or cores or 1, cores or 1))
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(
+        core_count(), "samgeo-engine", initializer=torch.set_num_threads, initargs=(1,)
+    )
+
+
+def use_all_cores() -> None:
+    """Let the calling thread split single operations over all cores."""
+    # NOTE: torch starts new threads with the number that was set last, by whichever thread.
+    if torch.get_num_threads() != core_count():
+        torch.set_num_threads(core_count())
+
+
+def side_by_side(work: Callable[[A], B], items: Iterable[A], device: torch.device) -> Generator[B]:
+    """Apply `work` to each item, on a CPU one item per core, without gradients.
+
+    Yields the results in the order of the items; closing the iterator drops what has not begun.
+    """
+
+    def without_gradients(item: A) -> B:
+        with torch.no_grad():
+            return work(item)
+
+    if device.type != "cpu":
+        yield from map(without_gradients, items)
+        return
+    futures = [_pool().submit(without_gradients, item) for item in items]
+    try:
+        for future in futures:
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
