@@ -139,7 +139,7 @@ def _paint(
     fine = rasterize(
         [outline],
         out_shape=(height * _SUPERSAMPLING, width * _SUPERSAMPLING),
-        transform=Affine.translation(left, top) * Affine.scale(1 / _SUPERSAMPLING),
+        transform=Affine.translation(left, top) @ Affine.scale(1 / _SUPERSAMPLING),
         dtype="uint8",
     )
     parts = fine.reshape(height, _SUPERSAMPLING, width, _SUPERSAMPLING)

@@ -57,7 +57,7 @@ class GeoGrid:
 
     def window(self, window: Window) -> GeoGrid:
         """The grid of a part of this grid."""
-        shifted = self.transform * Affine.translation(window.x, window.y)
+        shifted = self.transform @ Affine.translation(window.x, window.y)
         return GeoGrid(window.shape_hw, shifted, self.crs)
 
     def to_crs_xy(self, points_xy_px: ArrayLike) -> Points:

@@ -25,11 +25,9 @@ def check_header(dataset: Any, name: str, max_pixels: int) -> None:
     """Refuse what can't become a picture or doesn't fit into memory, before pixels are read.
 
     Raises:
-        UnsupportedFormatError: there are no bands, or the values are complex numbers.
+        UnsupportedFormatError: the values are complex numbers.
         RasterTooLargeError: more pixels than accepted, or blocks too large to read in parts.
     """
-    if not dataset.count:
-        raise UnsupportedFormatError(f"{name} has no bands; an image needs at least one.")
     if any(dtype.startswith("complex") for dtype in dataset.dtypes):
         raise UnsupportedFormatError(
             f"{name} holds complex numbers ({dataset.dtypes[0]}), which are no picture; "
@@ -86,7 +84,7 @@ def _fit_gcps(points: Sequence[Any]) -> Affine | None:
     fitted = rasterio.transform.from_gcps(points)
     if not is_invertible(fitted):
         return None
-    found = [~fitted * (point.x, point.y) for point in points]
+    found = [~fitted @ (point.x, point.y) for point in points]
     residuals = [
         np.hypot(x - point.col, y - point.row) for (x, y), point in zip(found, points, strict=True)
     ]

@@ -30,7 +30,7 @@ def ramp(shape_hw: tuple[int, int], bands: int, dtype: str) -> np.ndarray:
     values = np.stack([(rows * (3 + i) + cols * (2 + 5 * i)) % 200 + 1 for i in range(bands)])
     if np.dtype(dtype).kind in "fc":
         return (values / 100).astype(dtype)
-    return np.minimum(values, np.iinfo(dtype).max).astype(dtype)
+    return np.minimum(values, min(np.iinfo(dtype).max, 200)).astype(dtype)
 
 
 def write_raster(
