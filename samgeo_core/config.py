@@ -7,8 +7,12 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from samgeo_core.errors import ParameterError
+from samgeo_core.windows import ShapeHW, Window, plan_windows
 
 PointGrid = tuple[tuple[float, float], ...]
+
+WINDOW_OVERLAP = 0.25
+"""Neighbouring windows share this part of their side, which is where objects are joined."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,11 @@ class SegmentConfig:
             raise ParameterError(f"preset must be one of {', '.join(PRESETS)}, got {self.preset}.")
         if self.window_px is not None and self.window_px < 64:
             raise ParameterError(f"A window needs at least 64 px, got {self.window_px}.")
+
+    def windows(self, shape_hw: ShapeHW) -> list[Window]:
+        """The windows that a run over a raster of this shape looks at."""
+        overlap_px = int((self.window_px or 0) * WINDOW_OVERLAP)
+        return plan_windows(shape_hw, self.window_px, overlap_px)
 
     def to_dict(self) -> dict[str, Any]:
         """This configuration as JSON-ready values."""

@@ -27,15 +27,12 @@ from samgeo_core.raster import Raster
 from samgeo_core.stretch import StretchMode
 from samgeo_core.tile import TileImage
 from samgeo_core.vectorize import vectorize
-from samgeo_core.windows import Window, plan_windows
+from samgeo_core.windows import Window
 
 if TYPE_CHECKING:
     from samgeo_core.models.loading import LoadedModel
 
 __all__ = ["SegmentConfig", "Segmentation", "segment", "write_run"]
-
-# Neighbouring windows share this part of their side, which is where objects are joined.
-_WINDOW_OVERLAP = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +132,7 @@ def _segment_tile(
     """Objects of a tile, looked at window by window."""
     from samgeo_core.engine.automatic import generate
 
-    overlap = int((config.window_px or 0) * _WINDOW_OVERLAP)
-    windows = plan_windows(tile.shape_hw, config.window_px, overlap)
+    windows = config.windows(tile.shape_hw)
     if len(windows) == 1:
         return generate(model, tile, config.automatic, monitor)
     found = []
