@@ -1,0 +1,1 @@
+"""Thin Streamlit pages: read state, draw widgets, call one core function, show the result."""

@@ -1,0 +1,62 @@
+"""Open: choose an image, look at it, choose the bands that the model sees."""
+
+import streamlit as st
+
+from pages.ui.display import display_form, scene_share
+from pages.ui.facts import raster_advice, raster_facts
+from pages.ui.layout import SEGMENT, advice_list, fact_list
+from pages.ui.map import MapView, base_url, build_map, satellite_at_start, show_map
+from pages.ui.sources import recent_scenes, sample_gallery, server_files, upload_box
+from pages.ui.state import current_scene
+from pages.ui.text import plain
+from samgeo_core.web.records import Scene
+from samgeo_core.web.urls import tile_template
+
+
+def _welcome() -> None:
+    st.title("Turn an aerial or satellite image into polygons", anchor=False)
+    st.markdown("Drop in an image or take a sample. Nothing you open leaves this server.")
+    upload_box()
+    server_files()
+    recent_scenes()
+    st.subheader("Or start with a sample", anchor=False)
+    sample_gallery()
+
+
+def _show_scene(scene: Scene) -> None:
+    share = scene_share(scene)
+    advice = raster_advice(scene.raster, share)
+    left, right = st.columns([5, 3], gap="medium")
+    with right:
+        st.title(plain(scene.name), anchor=False)
+        fact_list(raster_facts(scene.raster, share))
+        advice_list(advice)
+        usable = all(item.kind != "stop" for item in advice)
+        if st.button(
+            "Continue to Segment",
+            type="primary",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+            disabled=not usable,
+            width="stretch",
+        ):
+            st.switch_page(SEGMENT)
+        with st.expander("Bands and brightness", icon=":material/tune:"):
+            display_form(scene)
+    with left:
+        image_map = build_map(
+            scene.frame, tile_template(scene, base_url()), basemap=satellite_at_start()
+        )
+        show_map(image_map, MapView(), key=f"open_{scene.scene_id}", height=560)
+    with st.expander("Open another image", icon=":material/folder_open:"):
+        upload_box()
+        server_files()
+        recent_scenes()
+        sample_gallery()
+
+
+opened = current_scene()
+if opened is None:
+    _welcome()
+else:
+    _show_scene(opened)

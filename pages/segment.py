@@ -1,0 +1,101 @@
+"""Segment: choose model and parameters, try them on a small area, run them on the whole image."""
+
+import numpy as np
+import streamlit as st
+
+from pages.ui.area import area_window, inside, sides_for
+from pages.ui.errors import friendly
+from pages.ui.estimate import estimate_s
+from pages.ui.layout import require_scene
+from pages.ui.map import MapView, base_url, build_map, satellite_at_start, show_map
+from pages.ui.run_panel import is_active, run_panel
+from pages.ui.segment_form import Choice, segment_form
+from pages.ui.state import current_run, get_state
+from pages.ui.text import duration_s
+from samgeo_core.web.context import get_context
+from samgeo_core.web.frame import MapFrame
+from samgeo_core.web.records import Run, Scene
+from samgeo_core.web.urls import objects_url, tile_template
+from samgeo_core.web.work import start_segmentation
+from samgeo_core.windows import Window
+
+
+def _start(scene: Scene, choice: Choice, area: Window | None) -> None:
+    state = get_state()
+    with friendly():
+        run = start_segmentation(get_context(), scene, choice.config, state.owner, area=area)
+        state.follow_run(run)
+        state.watching = run.run_id
+        st.rerun()
+
+
+def _actions(scene: Scene, choice: Choice, busy: bool) -> Window | None:
+    """The buttons that start a run; returns the try-out area, None for a small image."""
+    shape_hw = scene.raster.shape_hw
+    sides = sides_for(shape_hw)
+    area = None
+    blocked = busy or not choice.usable
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        if sides:
+            side = st.selectbox(
+                "Try-out area",
+                sides,
+                index=min(1, len(sides) - 1),
+                format_func=lambda px: f"{px:,} × {px:,} px",
+                key=f"area_{scene.scene_id}",
+                width=170,
+                persist_state="session",
+            )
+            area = area_window(shape_hw, side, get_state().center_px)
+            about = duration_s(estimate_s(area.shape_hw, choice.config))
+            if st.button(f"Try out · about {about}", key="try_out", disabled=blocked):
+                _start(scene, choice, area)
+        about = duration_s(estimate_s(shape_hw, choice.config))
+        if st.button(
+            f"Run on whole image · about {about}", key="run", type="primary", disabled=blocked
+        ):
+            _start(scene, choice, None)
+    return area
+
+
+def _map(scene: Scene, run: Run | None, area: Window | None) -> None:
+    frame = scene.frame
+    image_map = build_map(frame, tile_template(scene, base_url()), basemap=satellite_at_start())
+    source = objects_url(run, base_url()) if run is not None and run.state == "done" else None
+    outline = None if area is None else _outline(frame, area)
+    view = MapView(source=source, area=outline)
+    clicked = show_map(image_map, view, key=f"segment_{scene.scene_id}", height=560, clicks=True)
+    state = get_state()
+    if area is None or clicked is None or clicked == state.last_click:
+        return
+    state.last_click = clicked
+    ((x, y),) = frame.from_lnglat(np.array([[clicked[1], clicked[0]]])).tolist()
+    if inside(scene.raster.shape_hw, (x, y)):
+        state.center_px = (x, y)
+        st.rerun()
+
+
+def _outline(frame: MapFrame, area: Window) -> list[tuple[float, float]]:
+    left, top, right, bottom = area.box_xyxy
+    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64)
+    return [(lat, lng) for lng, lat in frame.to_lnglat(corners).tolist()]
+
+
+def _page() -> None:
+    scene = require_scene()
+    run = current_run()
+    if run is not None and run.scene_id != scene.scene_id:
+        run = None
+    left, right = st.columns([3, 5], gap="medium")
+    with left:
+        choice = segment_form(scene)
+    with right:
+        area = _actions(scene, choice, is_active(run))
+        if run is not None:
+            run_panel(run)
+        elif area is not None:
+            st.caption("Click the map to move the dashed try-out area.")
+        _map(scene, run, area)
+
+
+_page()

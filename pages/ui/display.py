@@ -1,0 +1,63 @@
+"""Which bands of a scene are shown, and how bright: the same that the model will see."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui.errors import friendly
+from pages.ui.text import plain
+from samgeo_core.raster import Raster
+from samgeo_core.web.context import get_context
+from samgeo_core.web.records import Scene
+
+STRETCHES = {
+    "auto": "Automatic",
+    "percentile": "2 to 98 %",
+    "minmax": "Full range",
+    "none": "As stored",
+}
+
+
+def display_form(scene: Scene) -> None:
+    """Bands for red, green and blue, and the stretch; applied together."""
+    raster = scene.raster
+    with st.form(f"display_{scene.scene_id}", border=False):
+        bands = _band_choice(raster, scene.display.bands or raster.default_bands())
+        stretch = st.selectbox(
+            "Brightness range",
+            list(STRETCHES),
+            index=list(STRETCHES).index(scene.display.stretch),
+            format_func=STRETCHES.__getitem__,
+            help="Automatic leaves 8-bit images as they are and stretches others from their 2nd "
+            "to their 98th percentile, one range for the whole image.",
+        )
+        if st.form_submit_button("Apply"):
+            with friendly():
+                get_context().store.set_display(scene.scene_id, bands, stretch)
+                st.rerun()
+
+
+def _band_choice(raster: Raster, current: tuple[int, ...]) -> tuple[int, ...]:
+    numbers = list(range(1, raster.band_count + 1))
+    if len(numbers) == 1:
+        return (1, 1, 1)
+
+    def label(number: int) -> str:
+        name = raster.band_names[number - 1]
+        return str(number) if name == f"Band {number}" else f"{number}: {plain(name)}"
+
+    chosen = []
+    for column, colour, now in zip(st.columns(3), ("Red", "Green", "Blue"), current, strict=True):
+        key = f"band_{colour}"
+        chosen.append(column.selectbox(colour, numbers, now - 1, format_func=label, key=key))
+    return tuple(chosen)
+
+
+def scene_share(scene: Scene) -> float:
+    """Share of a scene's pixels that carry data, measured once per file."""
+    return _valid_share(scene.scene_id, scene.version, scene.raster)
+
+
+@st.cache_data(show_spinner="Looking at the image…", max_entries=256)
+def _valid_share(scene_id: str, version: tuple[int, int], _raster: Raster) -> float:
+    return _raster.valid_share()

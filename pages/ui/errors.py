@@ -1,0 +1,29 @@
+"""Errors as sentences on the page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from pages.ui.text import plain
+from samgeo_core.errors import SamGeoError
+
+logger = logging.getLogger(__name__)
+
+
+def show_error(message: str) -> None:
+    """One friendly sentence; text from files stays text."""
+    st.error(plain(message), icon=":material/error:")
+
+
+@contextmanager
+def friendly() -> Iterator[None]:
+    """Show what a user can act on as a sentence; unknown errors travel up to streamlit."""
+    try:
+        yield
+    except SamGeoError as error:
+        logger.info("Shown to the user: %s", error)
+        show_error(str(error))

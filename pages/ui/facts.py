@@ -1,0 +1,112 @@
+"""What there is to know about a raster before it is segmented, and plain advice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pages.ui.text import length_m, percent, size_bytes
+from samgeo_core.raster import Raster
+
+COARSE_GSD_M = 5.0
+MUCH_NODATA_SHARE = 0.3
+MANY_PIXELS = 50_000_000
+FEW_PIXELS_SIDE = 256
+
+_FORMATS = {"GTiff": "GeoTIFF", "COG": "GeoTIFF (COG)", "JP2OpenJPEG": "JPEG 2000"}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line about a raster."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Something worth knowing before a run; "stop" means that a run makes no sense."""
+
+    kind: Literal["note", "warning", "stop"]
+    text: str
+
+
+def raster_facts(raster: Raster, valid_share: float) -> list[Fact]:
+    """Size, place, values and file of a raster."""
+    height, width = raster.shape_hw
+    facts = [Fact("Size", f"{width:,} × {height:,} px ({width * height / 1e6:,.1f} MP)")]
+    gsd_m = raster.grid.gsd_m
+    if gsd_m is not None:
+        extent = f"{length_m(width * gsd_m)} × {length_m(height * gsd_m)}"
+        facts += [Fact("Ground resolution", f"{length_m(gsd_m)} per pixel"), Fact("Extent", extent)]
+    facts += [
+        Fact("Bands", f"{raster.band_count} × {raster.dtype}"),
+        Fact("Coordinate system", _crs_name(raster)),
+        Fact("Without data", percent(1 - valid_share)),
+        Fact("File", f"{_format_name(raster)}, {size_bytes(raster.size_bytes)}"),
+    ]
+    return facts
+
+
+def raster_advice(raster: Raster, valid_share: float) -> list[Advice]:
+    """What is unusual about a raster and what follows from it; the gravest first."""
+    if valid_share <= 0:
+        return [Advice("stop", "No pixel carries data, so there is nothing to segment.")]
+    return [*_warnings(raster, valid_share), *_notes(raster)]
+
+
+def _warnings(raster: Raster, valid_share: float) -> list[Advice]:
+    found = []
+    gsd_m = raster.grid.gsd_m
+    if gsd_m is not None and gsd_m > COARSE_GSD_M:
+        found.append(
+            f"One pixel covers {length_m(gsd_m)} of ground: expect fields, water and blocks, "
+            "but no single houses or trees."
+        )
+    if 1 - valid_share > MUCH_NODATA_SHARE:
+        found.append(f"{percent(1 - valid_share)} of the pixels carry no data; they are left out.")
+    if min(raster.shape_hw) < FEW_PIXELS_SIDE:
+        found.append("The image is very small; the model sees more in larger ones.")
+    return [Advice("warning", text) for text in found]
+
+
+def _notes(raster: Raster) -> list[Advice]:
+    found = []
+    height, width = raster.shape_hw
+    if not raster.grid.is_georeferenced:
+        found.append(
+            "The image has no coordinate system: objects are measured in pixels, and "
+            "GeoJSON and KML, which need a place on Earth, can't be written."
+        )
+    if raster.dtype != "uint8":
+        found.append(
+            f"Values are {raster.dtype}; they are stretched to the 256 steps that the model sees."
+        )
+    if raster.band_count == 1 and "palette" not in raster.color_interpretations:
+        found.append("There is one band, so the model sees a grey image.")
+    if width * height > MANY_PIXELS:
+        found.append("This is a large image: try the settings on a small area first.")
+    return [Advice("note", text) for text in found]
+
+
+def _format_name(raster: Raster) -> str:
+    return _FORMATS.get(raster.driver, raster.driver)
+
+
+def _crs_name(raster: Raster) -> str:
+    crs = raster.grid.crs
+    if crs is None:
+        return "none"
+    code = crs.to_string()
+    name = _wkt_name(crs.to_wkt())
+    if not code.startswith(("EPSG:", "ESRI:", "OGC:")):
+        return name or "custom"
+    return f"{code} ({name})" if name else code
+
+
+def _wkt_name(wkt: str) -> str:
+    """The first quoted text of a WKT is the name of the CRS."""
+    parts = wkt.split('"', 2)
+    name = parts[1] if len(parts) == 3 else ""
+    return "" if name.lower() in {"unknown", "unnamed"} else name

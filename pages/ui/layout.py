@@ -1,0 +1,83 @@
+"""What every page looks like: the bar with the three steps, headings, lists, empty states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+
+from pages.ui.facts import Advice, Fact
+from pages.ui.state import current_scene, get_state
+from pages.ui.text import markup
+from samgeo_core.web.records import Scene
+
+TITLE = "SamGeo Studio"
+OPEN, SEGMENT, RESULT = "open.py", "segment.py", "result.py"
+"""The pages, as `st.page_link` and `st.switch_page` name them beside the navigation script."""
+
+_HERE = Path(__file__).parent
+LOGO = _HERE / "logo.svg"
+_ADVICE_ICONS = {
+    "note": ":material/info:",
+    "warning": ":material/warning:",
+    "stop": ":material/block:",
+}
+
+
+@cache
+def _logo() -> str:
+    return LOGO.read_text(encoding="utf-8")
+
+
+def top_bar() -> None:
+    """Brand, steps and the image at hand; and the sentence that waits to be shown once."""
+    st.html(_HERE / "style.css")
+    state = get_state()
+    scene = current_scene()
+    with st.container(key="topbar", horizontal=True, vertical_alignment="center", gap="medium"):
+        st.html(f'<div class="studio-brand">{_logo()}<span>{TITLE}</span></div>', width="content")
+        with st.container(key="steps", horizontal=True, gap="xxsmall", width="content"):
+            st.page_link(OPEN, label="1 Open")
+            st.page_link(SEGMENT, label="2 Segment", disabled=scene is None)
+            st.page_link(RESULT, label="3 Result", disabled=state.run_id is None)
+        if scene is not None:
+            name = markup(scene.name)
+            st.html(f'<div class="studio-scene" title="{name}">{name}</div>', width="content")
+    if state.flash:
+        st.warning(state.flash, icon=":material/warning:")
+        state.flash = None
+
+
+def require_scene() -> Scene:
+    """The scene at hand; without one, says what to do and ends the page."""
+    scene = current_scene()
+    if scene is None:
+        empty("No image is open yet.", "Open one first, or take a sample with one click.")
+        st.page_link(OPEN, label="Open an image", icon=":material/arrow_back:")
+        st.stop()
+    return scene
+
+
+def empty(title: str, text: str) -> None:
+    """What a page says when it has nothing to show."""
+    st.subheader(title, anchor=False)
+    st.markdown(text)
+
+
+def fact_list(facts: Iterable[Fact]) -> None:
+    """Facts as a two-column list."""
+    rows = "".join(f"<dt>{markup(f.label)}</dt><dd>{markup(f.value)}</dd>" for f in facts)
+    st.html(f'<dl class="studio-facts">{rows}</dl>')
+
+
+def advice_list(advice: Iterable[Advice]) -> None:
+    """Advice as one line each."""
+    with st.container(key="advice", gap="xsmall"):
+        for item in advice:
+            body = f"{_ADVICE_ICONS[item.kind]} {item.text}"
+            if item.kind == "note":
+                st.caption(body)
+            else:
+                st.markdown(f":orange[{_ADVICE_ICONS[item.kind]}] {item.text}")

@@ -1,0 +1,240 @@
+"""The map: folium drawn from our own origin, changed in place through one small element."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+
+import folium
+import streamlit as st
+from branca.element import MacroElement
+from folium.map import Layer
+from folium.template import Template
+from streamlit_folium import st_folium
+
+from samgeo_core.web.context import get_context
+from samgeo_core.web.frame import MapFrame
+from samgeo_core.web.urls import asset_url
+
+LatLng = tuple[float, float]
+
+ESRI_IMAGERY = (
+    "https://server.arcgisonline.com/ArcGIS/rest/services/World_Imagery/MapServer/tile/{z}/{y}/{x}"
+)
+ESRI_ATTRIBUTION = "Satellite map: Esri, Maxar, Earthstar Geographics"
+
+
+def base_url() -> str:
+    """The prefix the app is served under, as the functions of `samgeo_core.web.urls` take it."""
+    return str(st.get_option("server.baseUrlPath") or "")
+
+
+def satellite_at_start() -> bool:
+    """Whether maps begin with the satellite map: not where the installation is offline."""
+    return not get_context().settings.offline
+
+
+@dataclass(frozen=True)
+class PolygonStyle:
+    """How objects are drawn; names are Leaflet's path options."""
+
+    color: str = "#3388ff"
+    weight: int = 2
+    fillColor: str = "#7c4185"  # noqa: N815
+    fillOpacity: float = 0.5  # noqa: N815
+
+
+@dataclass(frozen=True)
+class MapView:
+    """All that can change on a map without building it anew.
+
+    Attributes:
+        source: address of the objects' GeoJSON, fetched by the browser; None shows none.
+        style: how objects are drawn.
+        filter: least and largest value per attribute; None is open.
+        opacity: 0 to 1 per layer, "image" and "masks".
+        selected: object_id of the object to highlight and zoom to.
+        area: corners of a dashed outline.
+    """
+
+    source: str | None = None
+    style: PolygonStyle = field(default_factory=PolygonStyle)
+    filter: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    opacity: Mapping[str, float] = field(default_factory=dict)
+    selected: int | None = None
+    area: list[LatLng] | None = None
+
+
+class _ObjectsLayer(Layer):
+    """Polygons on a canvas, filled by `_Update`."""
+
+    _template = Template(
+        """
+        {% macro script(this, kwargs) %}
+        var {{ this.get_name() }} = samgeo.objects();
+        {% endmacro %}
+        """
+    )
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, overlay=True)
+        self._name = "ObjectsLayer"
+
+
+class _Script(MacroElement):
+    """Our JavaScript, before any layer that calls it."""
+
+    _template = Template("{% macro script(this, kwargs) %}{{ this.code }}{% endmacro %}")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._name = "StudioScript"
+        self.code = _own_file("map_layers.js")
+
+
+class _Setup(MacroElement):
+    """Tells our JavaScript which layer is which, and draws the legend."""
+
+    _template = Template(
+        """
+        {% macro header(this, kwargs) %}<style>{{ this.css }}</style>{% endmacro %}
+        {% macro script(this, kwargs) %}
+        samgeo.setup({{ this._parent.get_name() }}, {
+            {%- for name, layer in this.layers.items() %}
+            {{ name }}: {{ layer.get_name() }},
+            {%- endfor %}
+        });
+        {% endmacro %}
+        """
+    )
+
+    def __init__(self, layers: Mapping[str, Layer]) -> None:
+        super().__init__()
+        self._name = "StudioSetup"
+        self.layers = dict(layers)
+        self.css = _own_file("map.css")
+
+
+class _Update(folium.FeatureGroup):
+    """An empty layer whose only purpose is to carry a `MapView` to a map that is already drawn."""
+
+    _template = Template(
+        """
+        {% macro script(this, kwargs) %}
+        var {{ this.get_name() }} = L.featureGroup();
+        samgeo.update({{ this.view_json }});
+        {% endmacro %}
+        """
+    )
+
+    def __init__(self, view: MapView) -> None:
+        super().__init__(control=False)
+        # NOTE: folium's own filter would turn attribute names into camelCase.
+        self.view_json = json.dumps(asdict(view)).replace("<", "\\u003c")
+
+
+@cache
+def _own_file(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def _tiles(url: str, name: str, frame: MapFrame, *, show: bool = True) -> folium.TileLayer:
+    layer = folium.TileLayer(
+        tiles=url,
+        attr=" ",
+        name=name,
+        overlay=True,
+        show=show,
+        max_zoom=frame.max_zoom,
+        no_wrap=True,
+        bounds=[list(corner) for corner in frame.bounds_latlng],
+    )
+    # NOTE: the constructor takes zoom 0 for "not given".
+    layer.options["max_native_zoom"] = frame.native_zoom
+    return layer
+
+
+def _basemap(frame: MapFrame, show: bool) -> folium.TileLayer:
+    return folium.TileLayer(
+        tiles=ESRI_IMAGERY,
+        attr=ESRI_ATTRIBUTION,
+        name="Satellite map",
+        overlay=True,
+        show=show,
+        max_native_zoom=19,
+        max_zoom=frame.max_zoom,
+    )
+
+
+def build_map(
+    frame: MapFrame, image_url: str, *, masks_url: str | None = None, basemap: bool = True
+) -> folium.Map:
+    """A map of one raster with its layers, all but the basemap from our own origin.
+
+    Args:
+        frame: where the raster lies.
+        image_url: address template of the raster's tiles.
+        masks_url: address template of the tiles of a run's masks.
+        basemap: whether the satellite map is switched on at the start; it is only there for
+            rasters that lie on a web map.
+    """
+    studio_map = folium.Map(
+        tiles=None,
+        crs=frame.leaflet_crs,
+        control_scale=frame.is_geographic,
+        # NOTE: folium keeps arguments named min_zoom and max_zoom for its own tile layer.
+        minZoom=0,
+        maxZoom=frame.max_zoom,
+        zoom_snap=0.25,
+    )
+    studio_map.default_js = [("leaflet", asset_url("leaflet", "dist/leaflet.js", base_url()))]
+    studio_map.default_css = [("leaflet", asset_url("leaflet", "dist/leaflet.css", base_url()))]
+    studio_map.add_child(_Script())
+    layers: dict[str, Layer] = {}
+    if frame.is_geographic:
+        layers["basemap"] = _basemap(frame, basemap)
+    layers["image"] = _tiles(image_url, "Image", frame)
+    if masks_url is not None:
+        layers["masks"] = _tiles(masks_url, "Masks", frame, show=False)
+    layers["objects"] = _ObjectsLayer("Objects")
+    for layer in layers.values():
+        studio_map.add_child(layer)
+    studio_map.add_child(folium.LayerControl(collapsed=True))
+    studio_map.add_child(_Setup(layers))
+    studio_map.fit_bounds([list(corner) for corner in frame.bounds_latlng])
+    return studio_map
+
+
+def show_map(
+    studio_map: folium.Map,
+    view: MapView,
+    *,
+    key: str,
+    height: int = 520,
+    clicks: bool = False,
+) -> LatLng | None:
+    """Draw a map, or change the one that is already there.
+
+    Args:
+        studio_map: what `build_map` made; the same layers keep the drawn map.
+        view: what changes in place.
+        key: names the map on its page.
+        height: px.
+        clicks: whether a click on the map reruns the page.
+
+    Returns:
+        Where the map was clicked last, (lat, lng), or None.
+    """
+    answer = st_folium(
+        studio_map,
+        key=key,
+        height=height,
+        use_container_width=True,
+        returned_objects=["last_clicked"] if clicks else [],
+        feature_group_to_add=_Update(view),
+    )
+    clicked = (answer or {}).get("last_clicked")
+    return (float(clicked["lat"]), float(clicked["lng"])) if clicked else None

@@ -1,0 +1,63 @@
+"""The objects of a result as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from samgeo_core.web.layers import read_objects
+from samgeo_core.web.records import Run
+from samgeo_core.web.results import result_place
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE_HEIGHT = 360
+
+
+def load_table(run: Run) -> pd.DataFrame:
+    """Attributes of all objects of a finished run, read once per result; don't change it.
+
+    Raises:
+        NotFoundError: the run has no result.
+    """
+    return _read(run.run_id, result_place(run).version, run)
+
+
+def object_table(table: pd.DataFrame, area_column: str, key: str) -> int | None:
+    """Draw the table; returns the object_id of the chosen row, if any."""
+    unit = "m²" if area_column == "area_m2" else "px"
+    columns: dict[str, Any] = {
+        "object_id": st.column_config.NumberColumn("Object", format="%d", width="small"),
+        area_column: st.column_config.NumberColumn(f"Area, {unit}", format="%,.1f"),
+        "perimeter_m": st.column_config.NumberColumn("Perimeter, m", format="%,.1f"),
+        "score": st.column_config.NumberColumn("Quality", format="%.3f"),
+        "stability": st.column_config.NumberColumn("Stability", format="%.3f"),
+        "parent_id": st.column_config.NumberColumn(
+            "Inside object", format="%d", help="The smallest object that holds this one."
+        ),
+    }
+    shown = [name for name in columns if name in table and table[name].notna().any()]
+    shown_table = table[shown].sort_values(area_column, ascending=False)
+    shown_table["parent_id"] = shown_table["parent_id"].where(shown_table["parent_id"] > 0)
+    event = st.dataframe(
+        shown_table,
+        column_config=columns,
+        hide_index=True,
+        height=TABLE_HEIGHT,
+        placeholder="",
+        on_select="rerun",
+        selection_mode="single-row",
+        key=key,
+    )
+    rows = event["selection"]["rows"]
+    if not rows or rows[0] >= len(shown_table):
+        return None
+    return int(shown_table["object_id"].iloc[rows[0]])
+
+
+@st.cache_resource(show_spinner="Reading the objects…", max_entries=32)
+def _read(run_id: str, version: int, _run: Run) -> pd.DataFrame:
+    frame = read_objects(_run)
+    return frame.drop(columns=frame.geometry.name)

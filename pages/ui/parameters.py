@@ -1,0 +1,180 @@
+"""SAM's parameters as controls with one sentence each, and presets that set several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import streamlit as st
+
+from samgeo_core.config import AutomaticConfig
+
+_PREFIX = "sam_"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Values that suit one kind of scene; everything else stays at SAM's default."""
+
+    title: str
+    values: Mapping[str, Any]
+    says: str
+
+
+PRESETS = {
+    "balanced": Preset("Balanced", {}, "SAM's own defaults."),
+    "quick": Preset(
+        "Large objects",
+        {"points_per_side": 16, "min_mask_region_area": 100},
+        "A coarse grid: about four times faster, misses small objects.",
+    ),
+    "fine": Preset(
+        "Small objects",
+        {"points_per_side": 64, "pred_iou_thresh": 0.84, "stability_score_thresh": 0.92},
+        "A dense grid and milder thresholds: about four times slower.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Control:
+    """One slider."""
+
+    name: str
+    label: str
+    low: float
+    high: float
+    step: float
+    help: str
+
+
+MAIN_CONTROLS = (
+    Control(
+        "points_per_side", "Grid density", 4, 96, 4,
+        "Points per side of the grid at which the model looks for objects; twice as many take "
+        "four times as long and find smaller objects.",
+    ),
+    Control(
+        "pred_iou_thresh", "Least quality", 0.5, 1.0, 0.01,
+        "Masks whose quality the model itself rates lower are dropped.",
+    ),
+    Control(
+        "stability_score_thresh", "Least stability", 0.5, 1.0, 0.01,
+        "Masks whose outline moves when the cutoff shifts a little are dropped.",
+    ),
+    Control(
+        "min_mask_region_area", "Smallest part, px", 0, 1000, 10,
+        "Specks and holes of fewer pixels than this are removed; 0 keeps all.",
+    ),
+)  # fmt: skip
+
+ADVANCED_CONTROLS = (
+    Control(
+        "stability_score_offset", "Stability shift", 0.1, 3.0, 0.1,
+        "How far the cutoff is shifted when the stability is measured.",
+    ),
+    Control(
+        "box_nms_thresh", "Overlap of duplicates", 0.1, 1.0, 0.05,
+        "Of two masks whose boxes overlap more than this, only the better one stays.",
+    ),
+    Control(
+        "points_per_batch", "Points at a time", 8, 256, 8,
+        "More use more memory and can be faster on a graphics card; the result is the same.",
+    ),
+    Control(
+        "crop_n_layers", "Crop layers", 0, 3, 1,
+        "Looks again at ever smaller crops of the image; finds small objects, costs much time.",
+    ),
+)  # fmt: skip
+
+CROP_CONTROLS = (
+    Control(
+        "crop_n_points_downscale_factor", "Fewer points in crops", 1, 4, 1,
+        "Divides the grid density by this number in each crop layer.",
+    ),
+    Control(
+        "crop_overlap_ratio", "Overlap of crops", 0.0, 0.9, 0.01,
+        "Share of the image by which neighbouring crops overlap.",
+    ),
+    Control(
+        "crop_nms_thresh", "Duplicates between crops", 0.1, 1.0, 0.05,
+        "Of two masks from different crops that overlap more than this, one stays.",
+    ),
+)  # fmt: skip
+
+CONTROLS = (*MAIN_CONTROLS, *ADVANCED_CONTROLS, *CROP_CONTROLS)
+
+_DEFAULTS = asdict(AutomaticConfig())
+
+
+def main_controls() -> None:
+    """Draw the presets and the sliders that matter most."""
+    _fill_in_defaults()
+    st.segmented_control(
+        "Preset",
+        list(PRESETS),
+        format_func=lambda name: PRESETS[name].title,
+        key=f"{_PREFIX}preset",
+        on_change=_apply_preset,
+        required=True,
+        width="stretch",
+        persist_state="session",
+    )
+    st.caption(PRESETS[st.session_state[f"{_PREFIX}preset"]].says)
+    for control in MAIN_CONTROLS:
+        _slider(control)
+
+
+def advanced_controls() -> None:
+    """Draw the sliders that few will need."""
+    for control in ADVANCED_CONTROLS:
+        _slider(control)
+    if st.session_state[f"{_PREFIX}crop_n_layers"]:
+        for control in CROP_CONTROLS:
+            _slider(control)
+    st.button("Back to the preset", on_click=_apply_preset, key=f"{_PREFIX}reset")
+
+
+def read_automatic() -> AutomaticConfig:
+    """What the controls say."""
+    return AutomaticConfig(**{control.name: _value(control.name) for control in CONTROLS})
+
+
+def _value(name: str) -> Any:
+    value, default = st.session_state[_PREFIX + name], _DEFAULTS[name]
+    # A slider stands on whole steps; SAM's own crop overlap of 512/1500 lies between two.
+    return default if value == _on_slider(default) else value
+
+
+def _on_slider(value: float) -> float:
+    return value if isinstance(value, int) else round(value, 2)
+
+
+def _slider(control: Control) -> None:
+    whole = isinstance(_DEFAULTS[control.name], int)
+    low, high, step = (
+        (int(v) if whole else float(v)) for v in (control.low, control.high, control.step)
+    )
+    st.slider(
+        control.label,
+        low,
+        high,
+        step=step,
+        key=_PREFIX + control.name,
+        help=control.help,
+        persist_state="session",
+    )
+
+
+def _fill_in_defaults() -> None:
+    if f"{_PREFIX}preset" not in st.session_state:
+        st.session_state[f"{_PREFIX}preset"] = "balanced"
+        _apply_preset()
+
+
+def _apply_preset() -> None:
+    values = PRESETS[st.session_state[f"{_PREFIX}preset"]].values
+    for control in CONTROLS:
+        value = values.get(control.name, _DEFAULTS[control.name])
+        st.session_state[_PREFIX + control.name] = _on_slider(value)

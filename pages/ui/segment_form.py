@@ -1,0 +1,67 @@
+"""The left side of the page Segment: everything that makes up a `SegmentConfig`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from pages.ui.models import device_control, model_controls
+from pages.ui.parameters import advanced_controls, main_controls, read_automatic
+from samgeo_core.config import SegmentConfig
+from samgeo_core.web.context import get_context
+from samgeo_core.web.records import Scene
+
+WINDOW_PX = 1024
+"""Side of a window: what the model sees at full detail."""
+
+_READING = {
+    None: "The whole image at once",
+    WINDOW_PX: f"Windows of {WINDOW_PX:,} px",
+}
+
+
+_SEEN_WELL_PX = 1536
+"""Up to this side the model, which works on 1,024 px, loses little when it sees the whole image."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the visitor chose, and whether a run could start with it."""
+
+    config: SegmentConfig
+    usable: bool
+
+
+def segment_form(scene: Scene) -> Choice:
+    """Draw all controls and return what they say."""
+    model = model_controls(get_context().settings)
+    main_controls()
+    with st.expander("Advanced", icon=":material/tune:"):
+        window_px = _window_control(scene)
+        device = device_control()
+        advanced_controls()
+    config = SegmentConfig(
+        model=model.name,
+        checkpoint=model.checkpoint,
+        device=device,
+        bands=scene.display.bands,
+        stretch=scene.display.stretch,
+        window_px=window_px,
+        automatic=read_automatic(),
+    )
+    return Choice(config, model.usable)
+
+
+def _window_control(scene: Scene) -> int | None:
+    large = max(scene.raster.shape_hw) > _SEEN_WELL_PX
+    return st.selectbox(
+        "Reading",
+        list(_READING),
+        index=1 if large else 0,
+        format_func=_READING.__getitem__,
+        key=f"window_{scene.scene_id}",
+        persist_state="session",
+        help="The model works on 1,024 px. Whole, a larger image is shrunk to that; in windows, "
+        "every pixel is seen, and each window takes its time.",
+    )

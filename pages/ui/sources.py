@@ -1,0 +1,136 @@
+"""The three ways to an image: a file from the visitor, a sample, a file of the server."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import streamlit as st
+from PIL import Image
+
+from pages.ui.errors import friendly
+from pages.ui.layout import empty
+from pages.ui.state import get_state
+from pages.ui.text import plain, size_bytes
+from samgeo_core.raster import Raster
+from samgeo_core.samples import Sample, list_samples, sample_path
+from samgeo_core.web.context import get_context
+from samgeo_core.web.records import Scene, SceneKind
+
+UPLOAD_TYPES = ["tif", "tiff", "png", "jpg", "jpeg", "jp2", "j2k"]
+THUMBNAIL_WH = (480, 300)
+MOST_FILES_LISTED = 500
+
+
+def upload_box() -> None:
+    """Take a file from the visitor."""
+    state = get_state()
+    upload = st.file_uploader(
+        "Image file",
+        type=UPLOAD_TYPES,
+        key=f"upload_{state.uploads}",
+        help="GeoTIFF (also COG), PNG, JPEG or JPEG 2000, of any number of bands.",
+    )
+    if upload is None:
+        return
+    # A new key empties the box, and with it the memory that the file takes.
+    state.uploads += 1
+    with st.spinner("Reading the image…"):
+        _take_in(upload, upload.name, "upload")
+
+
+def sample_gallery() -> None:
+    """Samples as cards; one click opens one."""
+    samples = list_samples()
+    if not samples:
+        empty("No samples here", "Upload an image instead.")
+        return
+    with st.grid(min_column_width=220, gap="small"):
+        for sample in samples:
+            _sample_card(sample)
+
+
+def server_files() -> None:
+    """Rasters of the folder that the server's owner configured."""
+    folder = get_context().settings.input_dir
+    if folder is None:
+        return
+    st.subheader("On this server", anchor=False)
+    files = list_rasters(folder)
+    if not files:
+        st.caption(
+            "The server's image folder is empty. Put GeoTIFF, PNG, JPEG or JPEG 2000 files there."
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox(
+            "File",
+            files,
+            format_func=lambda path: f"{path} ({size_bytes((folder / path).stat().st_size)})",
+            key="server_file",
+        )
+        if st.button("Open file", key="open_server_file"):
+            _take_in(folder / chosen, Path(chosen).name, "server")
+
+
+def recent_scenes() -> None:
+    """Images the visitor opened before, as long as the server keeps them."""
+    state = get_state()
+    scenes = [s for s in get_context().store.scenes(state.owner) if s.scene_id != state.scene_id]
+    if not scenes:
+        return
+    st.subheader("Opened before", anchor=False)
+    with st.container(horizontal=True, gap="small"):
+        for scene in scenes[:6]:
+            if st.button(
+                plain(scene.name), key=f"recent_{scene.scene_id}", icon=":material/history:"
+            ):
+                state.open_scene(scene)
+                st.rerun()
+
+
+def list_rasters(folder: Path) -> list[str]:
+    """Files of a folder and its subfolders that may be images, as paths below the folder."""
+    suffixes = {f".{kind}" for kind in UPLOAD_TYPES}
+    found = []
+    for path in sorted(folder.rglob("*")):
+        # NOTE: a link could lead out of the folder that the server's owner meant to offer.
+        if path.suffix.lower() in suffixes and path.is_file() and not path.is_symlink():
+            found.append(path.relative_to(folder).as_posix())
+        if len(found) == MOST_FILES_LISTED:
+            break
+    return found
+
+
+def _sample_card(sample: Sample) -> None:
+    with st.container(border=True, gap="xsmall", key=f"sample_{sample.key}"):
+        with friendly():
+            st.image(_thumbnail(str(sample_path(sample.key))), alt=sample.title, width="stretch")
+        st.markdown(f"**{sample.title}**")
+        st.caption(f"{sample.description} {sample.attribution}")
+        if st.button("Open", key=f"open_sample_{sample.key}", width="stretch"):
+            _take_in(sample_path(sample.key), sample.title, "sample")
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _thumbnail(path: str) -> bytes:
+    """A small JPEG of a raster, cut to the shape of a card."""
+    preview = Raster.open(path).preview(max_px=2 * max(THUMBNAIL_WH))
+    width, height = THUMBNAIL_WH
+    image = Image.fromarray(preview.rgb)
+    scale = max(width / image.width, height / image.height)
+    image = image.resize((round(image.width * scale), round(image.height * scale)))
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    target = BytesIO()
+    image.crop((left, top, left + width, top + height)).save(target, "JPEG", quality=85)
+    return target.getvalue()
+
+
+def _take_in(source: BytesIO | Path, name: str, kind: SceneKind) -> Scene | None:
+    """Add a scene to the store and turn to it; an unusable file becomes a sentence."""
+    state = get_state()
+    with friendly():
+        scene = get_context().store.add_scene(source, name, state.owner, kind=kind)
+        state.open_scene(scene)
+        st.rerun()
+    return None
