@@ -112,7 +112,7 @@ def _difference(missing: list[str], unknown: list[str], misshapen: list[str]) ->
     """The kinds of difference, each with its number and first example."""
     kinds = {"missing": missing, "unknown": unknown, "of another shape": misshapen}
     return ", ".join(
-        f"{len(keys)} tensors {kind} (the first is {keys[0]})"
+        f"{len(keys)} {'tensor' if len(keys) == 1 else 'tensors'} {kind} (the first is {keys[0]})"
         for kind, keys in kinds.items()
         if keys
     )

@@ -118,7 +118,7 @@ def _module_path(node_name: str) -> str:
 def _load_graph(path: Path) -> Any:
     """Parse a file that may be anything."""
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         graph = onnx.load(path).graph

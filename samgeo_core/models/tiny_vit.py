@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from segment_anything.modeling.common import LayerNorm2d
@@ -26,6 +25,7 @@ DOWNSAMPLE_STRIDES = (2, 2, 1)
 EXPANSION = 4
 OUT_CHANNELS = 256
 BATCH_NORM_EPS = 1e-5
+BATCH_NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
 def conv(
@@ -109,7 +109,7 @@ class Attention(nn.Module):
         self.proj = nn.Linear(channels, channels)
         self.attention_biases = nn.Parameter(torch.zeros(heads, window * window))
         self.register_buffer("bias", None, persistent=False)
-        self.register_load_state_dict_post_hook(_refresh_bias)
+        self.register_load_state_dict_post_hook(_refresh_bias)  # type: ignore[no-untyped-call]
 
     def train(self, mode: bool = True) -> Attention:
         """Switch between training and inference; inference keeps the bias gathered."""
@@ -227,25 +227,33 @@ class TinyViT(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode a batch of normalised, padded images."""
+        # Channels last is what attention and linear layers want anyway, so that their permutes
+        # cost nothing; and convolutions on a CPU are faster in it.
+        x = x.contiguous(memory_format=torch.channels_last)
         embedding: Tensor = self.neck(self.layers(self.patch_embed(x)))
-        return embedding
+        return embedding.contiguous()
 
 
 def fuse_batch_norms(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Fold every ``X.bn`` into ``X.c``; a state without batch norms comes back as it is.
 
     In inference a batch norm is ``(y - mean) / sqrt(var + eps) * gamma + beta``: a scale per
-    output channel of the convolution and a new bias. Computed in float64.
+    output channel of the convolution, and a bias. Computed in float64. A batch norm that is
+    incomplete or doesn't go with its convolution stays, for the network to refuse.
     """
-    fused = {key: value for key, value in state.items() if ".bn." not in key}
-    for key in [k for k in state if k.endswith(".bn.weight")]:
+    fused = dict(state)
+    for key in state:
         stem = key.removesuffix("bn.weight")
-        norm = {n: state[f"{stem}bn.{n}"].double() for n in _BATCH_NORM_TENSORS}
-        kernel = state[f"{stem}c.weight"]
-        scale = norm["weight"] / (norm["running_var"] + BATCH_NORM_EPS).sqrt()
+        kernel = state.get(f"{stem}c.weight")
+        norm = [state.get(f"{stem}bn.{part}") for part in BATCH_NORM_TENSORS]
+        if stem == key or kernel is None or kernel.ndim != 4:
+            continue
+        if any(part is None or part.shape != kernel.shape[:1] for part in norm):
+            continue
+        gamma, beta, mean, var = (part.double() for part in norm if part is not None)
+        scale = gamma / (var + BATCH_NORM_EPS).sqrt()
         fused[f"{stem}c.weight"] = (kernel.double() * scale.view(-1, 1, 1, 1)).to(kernel.dtype)
-        fused[f"{stem}c.bias"] = (norm["bias"] - norm["running_mean"] * scale).to(kernel.dtype)
+        fused[f"{stem}c.bias"] = (beta - mean * scale).to(kernel.dtype)
+        for part in BATCH_NORM_TENSORS:
+            del fused[f"{stem}bn.{part}"]
     return fused
-
-
-_BATCH_NORM_TENSORS: tuple[Any, ...] = ("weight", "bias", "running_mean", "running_var")

@@ -6,7 +6,8 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,11 +20,11 @@ from samgeo_core.progress import SILENT, Monitor
 logger = logging.getLogger(__name__)
 
 STAGE = "download"
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 18
 CONNECT_TIMEOUT_S = 4.0
 READ_TIMEOUT_S = 20.0
-ANSWER_TIMEOUT_S = 12.0
-LOCK_POLL_S = 0.25
+ANSWER_TIMEOUT_S = 10.0
+POLL_S = 0.25
 BREAKS_ALLOWED = 5
 
 
@@ -96,7 +97,7 @@ def only_one(
     while True:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=LOCK_POLL_S)
+            lock.acquire(timeout=POLL_S)
             break
         except Timeout:
             done = part.stat().st_size if part is not None and part.exists() else 0
@@ -131,14 +132,17 @@ def _fill(url: str, part: Path, size_bytes: int | None, monitor: Monitor) -> Non
             if not grown or breaks > BREAKS_ALLOWED:
                 raise WeightsError(f"{url} can't be downloaded: {_reason(error)}.") from error
             logger.info("The connection to %s broke (%s); resuming.", url, error)
+        # NOTE: only after the clause above, as errors of requests are OSErrors too.
+        except OSError as error:
+            raise WeightsError(f"{part} can't be written ({error}); is the disk full?") from error
 
 
 def _receive(url: str, part: Path, start: int, size_bytes: int | None, monitor: Monitor) -> None:
     """One request: append to the part, or write it anew if the server doesn't resume."""
-    with _request(url, start) as response:
+    with _request(url, start, lambda: monitor.step(STAGE, start, size_bytes or 0)) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable and start:
             part.unlink()
-            raise requests.ConnectionError("the part that was there doesn't fit the file")
+            return _receive(url, part, 0, size_bytes, monitor)
         response.raise_for_status()
         if response.status_code != requests.codes.partial_content:
             start = 0
@@ -163,8 +167,8 @@ def _receive(url: str, part: Path, start: int, size_bytes: int | None, monitor: 
             raise requests.ConnectionError(f"the connection ended at {done} of {total} bytes")
 
 
-def _request(url: str, start: int) -> requests.Response:
-    """Ask for a file from a byte on.
+def _request(url: str, start: int, waiting: Callable[[], None]) -> requests.Response:
+    """Ask for a file from a byte on; ``waiting`` is called now and then until the answer comes.
 
     NOTE: in a thread of its own, because the timeouts of requests cover neither name look-up nor
     the sum over a host's addresses, and behind a firewall those take minutes.
@@ -183,7 +187,10 @@ def _request(url: str, start: int) -> requests.Response:
 
     thread = threading.Thread(target=ask, daemon=True, name="download-request")
     thread.start()
-    thread.join(ANSWER_TIMEOUT_S)
+    end = time.monotonic() + ANSWER_TIMEOUT_S
+    while thread.is_alive() and time.monotonic() < end:
+        waiting()
+        thread.join(POLL_S)
     if not outcome:
         raise requests.ConnectTimeout(f"no answer within {ANSWER_TIMEOUT_S:.0f} s")
     answer = outcome[0]
