@@ -68,6 +68,8 @@ _GDAL_OPTIONS = {
     # No look at neighbouring files: .aux.xml, .ovr, .msk and the like can name further files.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
+    # GDAL's faster way to read a whole PNG doesn't notice that the file ends early.
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",
     # Decoded blocks kept in memory, bytes; by default a twentieth of the machine.
     "GDAL_CACHEMAX": 256 * 2**20,
     # A JPEG that ends early is an error rather than a grey rest.

@@ -121,7 +121,9 @@ def _scale(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
     work: NDArray[Any] = values.astype(np.float32 if small else np.float64)
     np.clip(work, low, high, out=work)
     np.subtract(work, low, out=work)
-    np.multiply(work, 255.0 / (high - low), out=work)
+    # Divided first: the share is at most 1, however narrow or wide the range.
+    np.divide(work, high - low, out=work)
+    np.multiply(work, 255.0, out=work)
     np.rint(work, out=work)
-    np.nan_to_num(work, copy=False, nan=0.0, posinf=255.0)
+    np.nan_to_num(work, copy=False, nan=0.0)
     return work.astype(np.uint8)
