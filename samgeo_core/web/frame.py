@@ -58,15 +58,32 @@ class MapFrame:
         """Raster px [N, 2] to places on the map [N, 2] (lng, lat)."""
         points = np.asarray(points_xy_px, np.float64).reshape(-1, 2)
         if self.is_geographic:
-            return self.grid.to_lonlat(points)
+            places = self.grid.to_lonlat(points)
+            # NOTE: Leaflet doesn't wrap polygons: 181 and -179 degrees are a world apart.
+            places[:, 0] -= 360 * np.round((places[:, 0] - self._middle_lng) / 360)
+            return places
         return np.asarray(points * [1.0, -1.0] / 2**self.native_zoom)
 
     def from_lnglat(self, lnglat: Floats) -> Floats:
         """Places on the map [N, 2] (lng, lat) to raster px [N, 2], also outside of the raster."""
         places = np.asarray(lnglat, np.float64).reshape(-1, 2)
         if self.is_geographic:
-            return self.grid.from_lonlat(places)
+            return self._nearest_of_turns(places)
         return np.asarray(places * [1.0, -1.0] * 2**self.native_zoom)
+
+    @property
+    def _middle_lng(self) -> float:
+        (_, west), (_, east) = self.bounds_latlng
+        return (west + east) / 2
+
+    def _nearest_of_turns(self, lonlat: Floats) -> Floats:
+        """Px of places whose longitude may be off by a turn from how the raster's CRS counts."""
+        turns = np.array([[0.0, 0.0], [-360.0, 0.0], [360.0, 0.0]])
+        candidates = np.stack([self.grid.from_lonlat(lonlat + turn) for turn in turns])
+        height, width = self.grid.shape_hw
+        distances = np.abs(candidates - [width / 2, height / 2]).sum(2)
+        nearest = np.argmin(np.where(np.isfinite(distances), distances, np.inf), axis=0)
+        return np.asarray(candidates[nearest, np.arange(len(lonlat))])
 
 
 def map_frame(grid: GeoGrid) -> MapFrame:

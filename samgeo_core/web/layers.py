@@ -50,12 +50,13 @@ def read_objects(run: Run) -> Any:
 
     Raises:
         NotFoundError: the run has no result.
+        ExportError: its file is damaged.
     """
-    import geopandas as gpd
+    from samgeo_core.export import read_vector
 
     if not run.objects_path.is_file():
         raise NotFoundError("The files of this run are gone; run it again.")
-    return gpd.read_file(run.objects_path, layer="objects")
+    return read_vector(run.objects_path)
 
 
 def _make_layer(run: Run, place: ResultPlace, path: Path) -> Path:

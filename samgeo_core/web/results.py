@@ -54,5 +54,5 @@ def _measure(run: Run, version: int) -> ResultPlace:
     grid = Raster.open(run.labels_path).grid
     window = run.area or Window.whole(grid.shape_hw)
     to_scene = Affine.translation(-window.x, -window.y)
-    scene_grid = GeoGrid(run.scene_shape_hw, grid.transform * to_scene, grid.crs)
+    scene_grid = GeoGrid(run.scene_shape_hw, grid.transform @ to_scene, grid.crs)
     return ResultPlace(grid, window, map_frame(scene_grid), version)

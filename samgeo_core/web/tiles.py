@@ -67,7 +67,7 @@ class _Overview:
         left, right = math.floor(x0 / cell_w), math.ceil(x1 / cell_w)
         top, bottom = math.floor(y0 / cell_h), math.ceil(y1 / cell_h)
         corner = Affine.translation(left * cell_w, top * cell_h)
-        return Block(level[:, top:bottom, left:right], corner * Affine.scale(cell_w, cell_h))
+        return Block(level[:, top:bottom, left:right], corner @ Affine.scale(cell_w, cell_h))
 
     @property
     def _first_hw(self) -> ShapeHW:

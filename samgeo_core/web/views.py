@@ -66,7 +66,7 @@ class Block:
     def of_window(cls, rgba: RGBA, window: Window) -> Block:
         """Pixels that cover a window, at whatever resolution."""
         scale = Affine.scale(window.width / rgba.shape[2], window.height / rgba.shape[1])
-        return cls(rgba, Affine.translation(window.x, window.y) * scale)
+        return cls(rgba, Affine.translation(window.x, window.y) @ scale)
 
 
 def tile_view(frame: MapFrame, z: int, x: int, y: int) -> View | None:
@@ -182,14 +182,21 @@ def _planes(frame: MapFrame, block: Block, z: int, x: int, y: int) -> tuple[Any,
     """
     if frame.is_geographic:
         left, bottom, right, top = tile_bounds_m(z, x, y)
-        to_plane, crs = frame.grid.transform * block.to_raster, frame.grid.crs
+        to_plane, crs = frame.grid.transform @ block.to_raster, frame.grid.crs
+        if crs is not None and crs.is_geographic:
+            _, height, width = block.rgba.shape
+            middle_lng, _ = to_plane @ (width / 2, height / 2)
+            tile_lng = mercator_lonlat(np.array([[(left + right) / 2, 0.0]]))[0, 0]
+            # NOTE: GDAL takes 190 degrees and -170 for different places; to the map they are one.
+            turns = round((tile_lng - middle_lng) / 360)
+            to_plane = Affine.translation(360.0 * turns, 0.0) @ to_plane
     else:
         side = TILE_PX * 2.0 ** (frame.native_zoom - z)
         left, top = x * side, -y * side
         right, bottom = left + side, top - side
-        to_plane, crs = Affine.scale(1, -1) * block.to_raster, _mercator()
+        to_plane, crs = Affine.scale(1, -1) @ block.to_raster, _mercator()
     scale = Affine.scale((right - left) / TILE_PX, (bottom - top) / TILE_PX)
-    return crs, to_plane, Affine.translation(left, top) * scale
+    return crs, to_plane, Affine.translation(left, top) @ scale
 
 
 def _probe_pixels(
@@ -217,8 +224,7 @@ def _probe_mercator(
     shares = np.linspace(0, 1, _PROBES)
     xs, ys = np.meshgrid(left + shares * (right - left), bottom + shares * (top - bottom))
     places = mercator_lonlat(np.stack([xs.ravel(), ys.ravel()], axis=1))
-    places[:, 0] = (places[:, 0] + 180) % 360 - 180
-    points = frame.grid.from_lonlat(places)
+    points = frame.from_lnglat(places)
     grid = points.reshape(_PROBES, _PROBES, 2)
     tile_px_m = WORLD_M / TILE_PX / 2**z
     along_x = np.linalg.norm(np.diff(grid, axis=1), axis=2) / ((right - left) / (_PROBES - 1))

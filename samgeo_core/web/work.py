@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from samgeo_core.progress import Monitor
@@ -40,8 +41,9 @@ def start_segmentation(
         from samgeo_core.pipeline import segment, write_run
 
         segmentation = segment(raster, config, area=area, monitor=monitor)
-        monitor.step("write", 0, 1)
-        write_run(segmentation, run.folder)
+        # NOTE: the name on disk is ours; people know the image by theirs.
+        record = {**segmentation.record, "raster": scene.name}
+        write_run(replace(segmentation, record=record), run.folder, monitor)
 
     context.jobs.submit(run.run_id, work)
     return run

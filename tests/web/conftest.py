@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from samgeo_core.web.records import Scene
+from samgeo_core.objects import BoolMask, ObjectSet
+from samgeo_core.pipeline import Segmentation, SegmentConfig, write_run
+from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.store import Store
+from samgeo_core.windows import Window
 from tests.factories import MakeRaster
 
 MakeScene = Callable[..., Scene]
+MakeRun = Callable[..., Run]
+Masks = list[tuple[BoolMask, tuple[int, int], float]]
 
 OWNER = "visitor-one"
 
@@ -29,3 +35,36 @@ def make_scene(store: Store, make_raster: MakeRaster) -> MakeScene:
         return store.add_scene(make_raster(name, **options), name, OWNER)
 
     return make
+
+
+@pytest.fixture
+def make_run(store: Store) -> MakeRun:
+    """Factory of finished runs with the files that `write_run` writes, of known objects."""
+
+    def make(scene: Scene, masks: Masks | None = None, area: Window | None = None) -> Run:
+        window = area or Window.whole(scene.raster.shape_hw)
+        run = store.new_run(scene, SegmentConfig().to_dict(), OWNER, area=area)
+        boxes = squares() if masks is None else masks
+        objects = ObjectSet.build(
+            window.shape_hw,
+            [mask for mask, _, _ in boxes],
+            [offset for _, offset, _ in boxes],
+            [score for _, _, score in boxes],
+            [0.97] * len(boxes),
+        )
+        tile = scene.raster.read(window, stretch=scene.stretch)
+        grid = scene.raster.grid.window(window)
+        record = {"n_objects": len(objects), "seconds": {}}
+        write_run(Segmentation(objects, grid, tile, SegmentConfig(), record), run.folder)
+        return store.set_run_state(run.run_id, "done")
+
+    return make
+
+
+def squares() -> Masks:
+    """Three squares of 10, 20 and 30 px at 10, 20 / 20, 50 / 50, 60 with rising scores."""
+    return [
+        (np.ones((10, 10), bool), (10, 20), 0.90),
+        (np.ones((20, 20), bool), (20, 50), 0.95),
+        (np.ones((30, 30), bool), (50, 60), 0.99),
+    ]

@@ -1,0 +1,40 @@
+"""SamGeo Studio: ``streamlit run app.py``.
+
+One process and one port serve streamlit's pages and, beside them, our own routes for tiles, layers,
+downloads and map assets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from samgeo_core.web.background import Background
+from samgeo_core.web.context import get_context
+from samgeo_core.web.routes import build_routes
+
+PAGES = Path(__file__).resolve().parent / "pages" / "navigation.py"
+
+
+@asynccontextmanager
+async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
+    """Warm up and tidy beside the first page; at the end stop what still runs."""
+    context = get_context()
+    background = Background(context)
+    background.start()
+    try:
+        yield {}
+    finally:
+        background.stop()
+        context.jobs.close()
+
+
+app = st.App(
+    PAGES,
+    routes=build_routes(get_context(), st.get_option("server.baseUrlPath")),
+    lifespan=lifespan,
+)
