@@ -18,7 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
+from rasterio.errors import (
+    NodataShadowWarning,
+    NotGeoreferencedWarning,
+    RasterioError,
+    RasterioIOError,
+)
 from rasterio.session import DummySession
 
 from samgeo_core.errors import RasterError, UnsupportedFormatError
@@ -173,10 +178,14 @@ def _damaged(source: Path, error: Exception) -> RasterError:
 
 
 def accept_pixels_without_place() -> None:
-    """Let images without georeference pass without a warning: they are an ordinary input.
+    """Let images without georeference, or with nodata beside alpha, pass without a warning.
 
-    NOTE: warnings.catch_warnings isn't safe among threads, so the filter stays; a filter that the
-    caller has set for this very class is left alone.
+    Both are ordinary input, here and where results without a place are written.
+
+    NOTE: warnings.catch_warnings isn't safe among threads, so the filters stay; a filter that the
+    caller has set for these very classes is left alone.
     """
-    if not any(category is NotGeoreferencedWarning for _, _, category, _, _ in warnings.filters):
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    filtered = {category for _, _, category, _, _ in warnings.filters}
+    for category in (NotGeoreferencedWarning, NodataShadowWarning):
+        if category not in filtered:
+            warnings.simplefilter("ignore", category)
