@@ -17,6 +17,7 @@ FloatArray = NDArray[np.float64]
 # Between two vertices this near, a straight line on a map and the shortest line on the ground
 # part by about length² / (8 x Earth radius) = 2 cm, a fraction of 2e-5 of the length.
 _LONGEST_EDGE_M = 1000.0
+_MOST_EDGES = 40_000
 _EARTH_RADIUS_M = 6_371_000.0
 
 
@@ -29,11 +30,13 @@ def densified(geometries: Geometries, crs: CRS) -> Geometries:
     """The same shapes with vertices added on long edges, so that they bend with a change of CRS."""
     unit: float = crs.axis_info[0].unit_conversion_factor
     metres_per_unit = unit * _EARTH_RADIUS_M if crs.is_geographic else unit
-    longest = _LONGEST_EDGE_M / metres_per_unit
     west, south, east, north = shapely.bounds(geometries).T
-    long = np.maximum(east - west, north - south) > longest
+    extent = np.maximum(east - west, north - south)
+    # What is larger than the Earth is divided all the same, just not for ever.
+    longest = np.maximum(_LONGEST_EDGE_M / metres_per_unit, extent / _MOST_EDGES)
+    long = extent > longest
     result = geometries.copy()
-    result[long] = shapely.segmentize(geometries[long], longest)
+    result[long] = shapely.segmentize(geometries[long], longest[long])
     return result
 
 

@@ -21,6 +21,8 @@ from samgeo_core.objects import BoolMask, ObjectSet
 from samgeo_core.outlines import Geometries, trace, trace_parts
 from samgeo_core.raster import Raster, open_dataset
 
+_MOST_VALUES = 10_000_000
+
 
 def vectorize(objects: ObjectSet, grid: GeoGrid, *, simplify_px: float = 0.0) -> gpd.GeoDataFrame:
     """Make one polygon of each object, from its own mask: where objects overlap, both are whole.
@@ -45,8 +47,9 @@ def vectorize(objects: ObjectSet, grid: GeoGrid, *, simplify_px: float = 0.0) ->
     columns = {
         "object_id": np.arange(1, len(objects) + 1, dtype=np.int64),
         "parent_id": parent_ids(objects),
-        "score": objects.scores.astype(np.float64),
-        "stability": objects.stabilities.astype(np.float64),
+        # float32 holds 7 digits; those beyond would be noise in every file.
+        "score": objects.scores.astype(np.float64).round(6),
+        "stability": objects.stabilities.astype(np.float64).round(6),
         "area_px": objects.areas_px,
     }
     return _frame(columns, outlines, grid)
@@ -143,14 +146,18 @@ def _whole_numbers(labels: Labels) -> Labels:
 
 def _masks_by_value(
     labels: Labels,
-) -> tuple[NDArray[Any], list[BoolMask], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int64], list[BoolMask], NDArray[np.int64]]:
     """The pixels of each value but 0, cropped to their extent: values, masks, offsets [N, 2]."""
-    values, ranks = np.unique(labels, return_inverse=True)
-    # find_objects skips 0, so background must be rank 0 and nothing else may be.
-    ranks = ranks.reshape(labels.shape) + 1
-    ranks[labels == 0] = 0
-    found = [(i, s) for i, s in enumerate(ndimage.find_objects(ranks)) if s is not None]
-    masks = [ranks[slices] == i + 1 for i, slices in found]
+    ranks = labels.astype(np.int64)
+    names = None
+    if ranks.min() < 0 or ranks.max() > _MOST_VALUES:
+        # find_objects keeps a list as long as the highest value and skips those below 1.
+        names, ranks = np.unique(labels, return_inverse=True)
+        ranks = np.where(labels == 0, 0, ranks.reshape(labels.shape) + 1)
+    found = [(i, s) for i, s in enumerate(ndimage.find_objects(ranks), start=1) if s is not None]
+    masks = [ranks[slices] == i for i, slices in found]
     offsets = np.array([(columns.start, rows.start) for _, (rows, columns) in found], np.int64)
-    kept = np.array([i for i, _ in found], np.int64)
-    return values[kept], masks, offsets.reshape(-1, 2)
+    values = np.array([i for i, _ in found], np.int64)
+    if names is not None:
+        values = names[values - 1].astype(np.int64)
+    return values, masks, offsets.reshape(-1, 2)

@@ -198,6 +198,14 @@ def test_one_geometry_for_each_value() -> None:
     assert set(frame.geom_type) == {"MultiPolygon"}
 
 
+@pytest.mark.parametrize("factor", [1, -1, 10**8])
+def test_any_whole_number_is_a_value(factor: int) -> None:
+    frame = vectorize_labels(LABELS * factor, multipart=True)
+    assert frame["value"].tolist() == sorted([7 * factor, 9 * factor])
+    by_value = dict(zip(frame["value"], frame["area_px"], strict=True))
+    assert by_value == {7 * factor: 4, 9 * factor: 3}
+
+
 def test_booleans_and_empty_labels() -> None:
     assert vectorize_labels(LABELS == 9)["value"].tolist() == [1, 1]
     empty = vectorize_labels(np.zeros((5, 5), np.uint8), multipart=True)
