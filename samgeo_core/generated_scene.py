@@ -17,6 +17,7 @@ from rasterio.features import rasterize
 from shapely.affinity import affine_transform
 
 from samgeo_core.errors import ParameterError
+from samgeo_core.sources import accept_pixels_without_place
 
 _CELL_PX = 96
 _SUPERSAMPLING = 4
@@ -170,6 +171,7 @@ def _placed(outline: Any, transform: Affine) -> Any:
 
 def _write(path: Path, canvas: NDArray[np.float64], transform: Affine, crs: str | None) -> None:
     rgb = np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
+    accept_pixels_without_place()
     with rasterio.open(
         path,
         "w",

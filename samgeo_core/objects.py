@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ class ObjectSet:
             ParameterError: the lengths differ, or a mask lies outside the raster.
         """
         n = len(masks)
-        offsets = np.asarray(offsets_xy, np.int64).reshape(-1, 2)
+        offsets = np.array(offsets_xy, np.int64).reshape(-1, 2)  # a copy: moved by the trimming
         points = (
             np.full((n, 2), np.nan)
             if points_xy is None
@@ -93,7 +94,7 @@ class ObjectSet:
             raise ParameterError(f"An object set needs lists of one length, got {sorted(lengths)}.")
         trimmed: list[BoolMask] = []
         for i in range(n):
-            mask = masks[i]
+            mask: Any = masks[i]
             rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
             if rows.size:
                 mask = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from platformdirs import user_cache_path
+
+from samgeo_core.errors import ParameterError
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
@@ -44,11 +47,14 @@ class Settings:
 
     @classmethod
     def from_env(cls) -> Settings:
-        """Read the settings from the environment."""
+        """Read the settings from the environment.
+
+        Raises:
+            ParameterError: a variable should be a number and isn't.
+        """
         env = os.environ
         input_dir = env.get("SAMGEO_INPUT_DIR")
         checkpoint_dir = env.get("SAMGEO_CHECKPOINT_DIR")
-        keep_days = env.get("SAMGEO_KEEP_DAYS")
         return cls(
             cache_dir=Path(env.get("SAMGEO_CACHE_DIR") or user_cache_path("samgeo-studio")),
             data_dir=Path(env.get("SAMGEO_DATA_DIR") or PROJECT_DIR / "data"),
@@ -57,10 +63,24 @@ class Settings:
             model=env.get("SAMGEO_MODEL") or "vit_t",
             device=env.get("SAMGEO_DEVICE") or None,
             offline=env.get("SAMGEO_OFFLINE", "").lower() in {"1", "true", "yes"},
-            max_pixels=int(env.get("SAMGEO_MAX_PIXELS") or 2_000_000_000),
+            max_pixels=int(_number("SAMGEO_MAX_PIXELS") or 2_000_000_000),
             checkpoint_dir=Path(checkpoint_dir) if checkpoint_dir else None,
-            keep_days=float(keep_days) if keep_days else None,
+            keep_days=_number("SAMGEO_KEEP_DAYS"),
         )
+
+
+def _number(name: str) -> float | None:
+    """A variable as a number above 0; None where it isn't set."""
+    text = os.environ.get(name)
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise ParameterError(f"{name} must be a number above 0, got {text!r}.")
+    return value
 
 
 @lru_cache(maxsize=1)

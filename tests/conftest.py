@@ -6,10 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from samgeo_core.errors import WeightsError
 from tests.factories import MakeRaster, write_raster
+
+# How long an example takes says nothing about it on a machine that is busy with other work.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 _SCENES_DIR = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "scenes"
 

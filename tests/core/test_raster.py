@@ -140,7 +140,7 @@ class TestOpen:
         with pytest.raises(RasterError, match="damaged or cut short"):
             Raster.open(path)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, suppress_health_check=list(HealthCheck))
     @given(data=st.data(), name=st.sampled_from(["a.tif", "a.png", "a.jpg", "a.jp2"]))
     def test_damage_never_gives_more_than_a_sentence(
         self, data: st.DataObject, name: str, tmp_path_factory: pytest.TempPathFactory
@@ -333,7 +333,7 @@ class TestRead:
         with pytest.raises(ParameterError, match="from 1 to 4"):
             raster.read(stretch=Stretch.none((1, 2, 5)))
 
-    @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         x=st.integers(0, 59),
         y=st.integers(0, 39),

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from samgeo_core.errors import ParameterError
+from samgeo_core.settings import PROJECT_DIR, Settings, get_settings
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("SAMGEO_")]:
+        monkeypatch.delenv(name)
+
+
+def test_an_empty_environment_gives_a_working_installation() -> None:
+    settings = Settings.from_env()
+    assert settings.model == "vit_t"
+    assert settings.max_pixels == 2_000_000_000
+    assert not settings.offline
+    assert (settings.input_dir, settings.checkpoint_dir, settings.device) == (None, None, None)
+    assert settings.data_dir == PROJECT_DIR / "data"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "field", "value"),
+    [
+        ("SAMGEO_CACHE_DIR", "/c", "cache_dir", Path("/c")),
+        ("SAMGEO_DATA_DIR", "/d", "data_dir", Path("/d")),
+        ("SAMGEO_INPUT_DIR", "/i", "input_dir", Path("/i")),
+        ("SAMGEO_ASSETS_DIR", "/a", "assets_dir", Path("/a")),
+        ("SAMGEO_CHECKPOINT_DIR", "/k", "checkpoint_dir", Path("/k")),
+        ("SAMGEO_MODEL", "vit_b", "model", "vit_b"),
+        ("SAMGEO_DEVICE", "cpu", "device", "cpu"),
+        ("SAMGEO_OFFLINE", "Yes", "offline", True),
+        ("SAMGEO_OFFLINE", "0", "offline", False),
+        ("SAMGEO_MAX_PIXELS", "1000", "max_pixels", 1000),
+        ("SAMGEO_KEEP_DAYS", "2.5", "keep_days", 2.5),
+        ("SAMGEO_MAX_PIXELS", "", "max_pixels", 2_000_000_000),
+    ],
+)
+def test_every_field_comes_from_its_variable(
+    name: str, text: str, field: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, text)
+    assert getattr(Settings.from_env(), field) == value
+
+
+@pytest.mark.parametrize("name", ["SAMGEO_MAX_PIXELS", "SAMGEO_KEEP_DAYS"])
+@pytest.mark.parametrize("text", ["many", "-1", "0", "nan"])
+def test_a_number_that_is_none_is_named(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, text)
+    with pytest.raises(ParameterError, match=f"{name} must be a number above 0, got '{text}'"):
+        Settings.from_env()
+
+
+def test_are_read_once() -> None:
+    assert get_settings() is get_settings()
+
+
+def test_importing_the_core_loads_no_model_library() -> None:
+    code = (
+        "import sys; from samgeo_core import raster, samples, settings, objects;"
+        "print(sorted({'torch', 'streamlit', 'localtileserver'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT_DIR
+    )
+    assert done.stdout.strip() == "[]"
