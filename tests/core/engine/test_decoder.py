@@ -1,0 +1,76 @@
+"""The factored decoder computes what segment-anything-py's own decoder computes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransformer
+
+from samgeo_core.engine.decoder import FactoredDecoder
+
+
+@pytest.fixture(scope="module")
+def networks() -> tuple[MaskDecoder, PromptEncoder]:
+    """Decoder and prompt encoder of SAM's size with random weights, none of them at rest."""
+    torch.manual_seed(7)
+    transformer = TwoWayTransformer(depth=2, embedding_dim=256, mlp_dim=2048, num_heads=8)
+    decoder = MaskDecoder(transformer_dim=256, transformer=transformer).eval()
+    prompts = PromptEncoder(
+        embed_dim=256,
+        image_embedding_size=(64, 64),
+        input_image_size=(1024, 1024),
+        mask_in_chans=16,
+    ).eval()
+    with torch.no_grad():
+        for name, value in decoder.named_parameters():
+            if "norm" in name and name.endswith("weight"):
+                value.normal_(1.0, 0.3)
+            elif value.ndim == 1:
+                value.normal_(0.0, 0.3)
+    return decoder, prompts
+
+
+@pytest.mark.parametrize("group", [1, 3])
+@pytest.mark.parametrize("kind", ["point", "three points", "box", "point and box"])
+def test_equals_the_published_decoder(
+    networks: tuple[MaskDecoder, PromptEncoder], kind: str, group: int
+) -> None:
+    decoder, prompts = networks
+    image = torch.randn(1, 256, 64, 64)
+    n_points = {"point": 1, "three points": 3, "point and box": 1}.get(kind)
+    points = (
+        (torch.rand(4, n_points, 2) * 1024, torch.randint(0, 2, (4, n_points)))
+        if n_points
+        else None
+    )
+    boxes = torch.rand(4, 4).sort().values * 1024 if "box" in kind else None
+    with torch.no_grad():
+        sparse, dense = prompts(points=points, boxes=boxes, masks=None)
+        pe = prompts.get_dense_pe()
+        expected_masks, expected_iou = decoder.predict_masks(image, pe, sparse, dense)
+    factored = FactoredDecoder(decoder, pe)
+    terms = factored.image_terms(image[0] + dense[0])
+    state = factored.transform(terms, sparse, group)
+    heads = torch.ones(4, 4, dtype=torch.bool)
+    masks = factored.masks(terms, state, factored.hyper(state), heads)
+    torch.testing.assert_close(state.iou, expected_iou, atol=1.5e-6, rtol=1e-5)
+    torch.testing.assert_close(masks.view_as(expected_masks), expected_masks, atol=4e-5, rtol=1e-4)
+
+
+def test_only_the_masks_asked_for_come_back_in_order(
+    networks: tuple[MaskDecoder, PromptEncoder],
+) -> None:
+    decoder, prompts = networks
+    image = torch.randn(256, 64, 64)
+    sparse = torch.randn(3, 2, 256)
+    factored = FactoredDecoder(decoder, prompts.get_dense_pe())
+    terms = factored.image_terms(image)
+    state = factored.transform(terms, sparse)
+    hyper = factored.hyper(state)
+    every = factored.masks(terms, state, hyper, torch.ones(3, 4, dtype=torch.bool))
+    every = every.view(3, 4, 256, 256)
+    heads = torch.tensor(
+        [[False, True, False, True], [False, False, True, False], [True, False, False, False]]
+    )
+    some = factored.masks(terms, state, hyper, heads)
+    torch.testing.assert_close(some, every[heads], atol=1e-5, rtol=1e-5)
