@@ -215,10 +215,8 @@ def read_scene(folder: Path, max_pixels: int | None) -> Scene | None:
 
 
 def write_run_record(run: Run) -> None:
-    """Write meta.json; nothing where the run's folder was deleted meanwhile."""
+    """Write meta.json."""
     area = run.area
-    if not run.folder.is_dir():
-        return
     _write_json(
         run.folder / "meta.json",
         {

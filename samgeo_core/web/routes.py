@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -150,8 +151,8 @@ def build_routes(context: AppContext, base: str = "") -> list[BaseRoute]:
     prefix, routes = base_path(base), _Routes(context)
     handlers: dict[str, Handler] = {
         "/healthz": routes.healthz,
-        "/tiles/{scene_id}/{z:int}/{x:int}/{y:int}.png": routes.scene_tile,
-        "/runs/{run_id}/labels/{z:int}/{x:int}/{y:int}.png": routes.label_tile,
+        "/tiles/{scene_id}/{z}/{x}/{y}.png": routes.scene_tile,
+        "/runs/{run_id}/labels/{z}/{x}/{y}.png": routes.label_tile,
         "/runs/{run_id}/objects.geojson": routes.objects,
         "/runs/{run_id}/download/{filename}": routes.download,
         "/assets/{package}/{path:path}": routes.asset,
@@ -178,7 +179,10 @@ def _guarded(handler: Handler) -> Handler:
 
 
 def _tile_address(request: Request) -> tuple[int, int, int]:
-    z, x, y = (int(request.path_params[name]) for name in ("z", "x", "y"))
+    numbers = [request.path_params[name] for name in ("z", "x", "y")]
+    if not all(re.fullmatch(r"[0-9]{1,20}", number) for number in numbers):
+        raise NotFoundError("There is no such tile; tiles are numbered z/x/y.")
+    z, x, y = map(int, numbers)
     return z, x, y
 
 

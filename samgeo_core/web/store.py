@@ -2,6 +2,7 @@
 
     <root>/scenes/<scene_id>/scene.json, source     (no source where the file lies elsewhere)
     <root>/runs/<run_id>/meta.json, …               (the rest is what `pipeline.write_run` writes)
+    <root>/trash/                                   (what is being deleted)
 
 File names on disk are ours; what a visitor calls a file is kept as text only.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -31,6 +33,7 @@ from samgeo_core.web.records import (
     write_run_record,
     write_scene,
 )
+from samgeo_core.web.retention import stale_folders
 from samgeo_core.windows import Window
 
 logger = logging.getLogger(__name__)
@@ -55,7 +58,10 @@ class Store:
         self.max_pixels = max_pixels
         self._scenes_dir = root / "scenes"
         self._runs_dir = root / "runs"
-        for folder in (self._scenes_dir, self._runs_dir):
+        self._trash_dir = root / "trash"
+        # Guards records against being changed and removed at the same time.
+        self._lock = threading.Lock()
+        for folder in (self._scenes_dir, self._runs_dir, self._trash_dir):
             folder.mkdir(parents=True, exist_ok=True)
 
     def add_scene(
@@ -135,11 +141,12 @@ class Store:
             NotFoundError: unknown scene.
             ParameterError: not three bands of the raster, or no such stretch.
         """
-        scene = self.scene(scene_id, owner)
         display = Display(None if bands is None else tuple(int(b) for b in bands), stretch)
-        changed = replace(scene, display=display)
-        _ = changed.stretch
-        write_scene(changed)
+        # Measured before the record is touched, as it may take a while and may be refused.
+        _ = replace(self.scene(scene_id, owner), display=display).stretch
+        with self._lock:
+            changed = replace(self.scene(scene_id, owner), display=display)
+            write_scene(changed)
         return changed
 
     def delete_scene(self, scene_id: str, owner: str | None = None) -> None:
@@ -150,8 +157,8 @@ class Store:
         """
         scene = self.scene(scene_id, owner)
         for run in self.runs(scene_id=scene.scene_id):
-            shutil.rmtree(run.folder, ignore_errors=True)
-        shutil.rmtree(scene.folder, ignore_errors=True)
+            self._remove(run.folder)
+        self._remove(scene.folder)
 
     def new_run(
         self,
@@ -217,8 +224,9 @@ class Store:
         Raises:
             NotFoundError: unknown run.
         """
-        changed = replace(self.run(run_id), state=state, error=error)
-        write_run_record(changed)
+        with self._lock:
+            changed = replace(self.run(run_id), state=state, error=error)
+            write_run_record(changed)
         return changed
 
     def delete_run(self, run_id: str, owner: str | None = None) -> None:
@@ -227,7 +235,7 @@ class Store:
         Raises:
             NotFoundError: unknown, or not the owner's.
         """
-        shutil.rmtree(self.run(run_id, owner).folder, ignore_errors=True)
+        self._remove(self.run(run_id, owner).folder)
 
     def close_interrupted_runs(self) -> int:
         """Mark runs that a former process left unfinished as failed; returns how many."""
@@ -251,28 +259,26 @@ class Store:
             Ids of what was deleted.
         """
         limit = (time.time() if now is None else now) - max_age_s
-        runs, scenes = self.runs(), self.scenes()
-        last_use = {s.scene_id: s.created for s in scenes}
-        for run in runs:
-            busy = run.state in ("queued", "running")
-            used = float("inf") if busy else run.created
-            last_use[run.scene_id] = max(last_use.get(run.scene_id, used), used)
-        known = {s.scene_id for s in scenes}
-        stale = [s.folder for s in scenes if s.kind == "upload" and last_use[s.scene_id] < limit]
-        gone = {f.name for f in stale}
-        stale += [
-            r.folder
-            for r in runs
-            if r.scene_id in gone or (r.scene_id not in known and last_use[r.scene_id] < limit)
-        ]
-        valid = {s.folder for s in scenes} | {r.folder for r in runs}
+        scenes, runs = self.scenes(), self.runs()
+        stale = stale_folders(scenes, runs, limit)
+        valid = {item.folder for item in (*scenes, *runs)}
         for folder in (*self._scenes_dir.iterdir(), *self._runs_dir.iterdir()):
             if folder not in valid and folder.stat().st_mtime < limit:
                 stale.append(folder)
         for folder in stale:
-            shutil.rmtree(folder, ignore_errors=True)
+            self._remove(folder)
             logger.info("Cleaned up %s", folder.name)
         return [folder.name for folder in stale]
+
+    def _remove(self, folder: Path) -> None:
+        """Delete a folder, which is out of reach at once even if work still writes into it."""
+        with self._lock:
+            try:
+                folder.rename(self._trash_dir / new_id())
+            except FileNotFoundError:
+                return
+        for leftover in self._trash_dir.iterdir():
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _copy(stream: BinaryIO, target: Path, max_bytes: int | None) -> None:

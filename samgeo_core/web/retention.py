@@ -1,0 +1,35 @@
+"""Which scenes and runs nobody has used for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from samgeo_core.web.records import Run, Scene
+
+
+def stale_folders(scenes: Iterable[Scene], runs: Sequence[Run], limit: float) -> list[Path]:
+    """Folders of uploads, and of all their runs, that were last used before a moment.
+
+    A scene is used when it is opened and whenever a run of it is made; a run under way keeps it.
+    Runs of scenes that are gone go by the same rule.
+
+    Args:
+        scenes: all scenes.
+        runs: all runs.
+        limit: seconds since 1970.
+    """
+    known = {scene.scene_id: scene for scene in scenes}
+    last_use = {scene_id: scene.created for scene_id, scene in known.items()}
+    for run in runs:
+        used = float("inf") if run.state in ("queued", "running") else run.created
+        last_use[run.scene_id] = max(last_use.get(run.scene_id, used), used)
+    stale = {
+        scene_id
+        for scene_id, used in last_use.items()
+        if used < limit and (scene_id not in known or known[scene_id].kind == "upload")
+    }
+    return [
+        *(known[scene_id].folder for scene_id in stale if scene_id in known),
+        *(run.folder for run in runs if run.scene_id in stale),
+    ]
