@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +74,7 @@ class ObjectSet:
         stabilities: Sequence[float] | NDArray[np.float32],
         points_xy: Sequence[tuple[float, float]] | NDArray[np.float64] | None = None,
     ) -> ObjectSet:
-        """Make a set of masks in any order: trims each to its extent, drops empty ones, sorts by area.
+        """Make a set of masks in any order: trims each, drops empty ones, sorts by area.
 
         Raises:
             ParameterError: the lengths differ, or a mask lies outside the raster.
@@ -94,7 +93,7 @@ class ObjectSet:
             raise ParameterError(f"An object set needs lists of one length, got {sorted(lengths)}.")
         trimmed: list[BoolMask] = []
         for i in range(n):
-            mask: Any = masks[i]
+            mask = masks[i]
             rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
             if rows.size:
                 mask = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
@@ -104,8 +103,8 @@ class ObjectSet:
             trimmed.append(np.ascontiguousarray(mask, np.bool_))
         areas = np.array([int(m.sum()) for m in trimmed], np.int64)
         sizes_wh = np.array([m.shape[::-1] for m in trimmed], np.int64).reshape(-1, 2)
-        inside = (offsets >= 0).all(1) & (offsets + sizes_wh <= np.array(shape_hw[::-1])).all(1)
-        if not inside[areas > 0].all():
+        fits = (offsets >= 0) & (offsets + sizes_wh <= np.array(shape_hw[::-1]))
+        if not fits[areas > 0].all():
             raise ParameterError(
                 f"A mask lies outside the raster of {shape_hw[1]} x {shape_hw[0]} px."
             )

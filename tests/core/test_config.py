@@ -33,7 +33,7 @@ def test_names_and_defaults_are_sams() -> None:
     ],
 )
 def test_values_out_of_range_are_named(values: dict[str, Any]) -> None:
-    with pytest.raises(ParameterError, match=next(iter(values)).split("_")[0]):
+    with pytest.raises(ParameterError, match=next(iter(values)).split("_")[0].rstrip("s")):
         AutomaticConfig(**values)
 
 
