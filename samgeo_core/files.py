@@ -37,5 +37,6 @@ def replacing(target: Path) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise ExportError(
-            f"{target} could not be written ({reason}): check the free space and your rights there."
+            f"{target.name} could not be written ({reason}): "
+            "check the free space and your rights in its folder."
         ) from error

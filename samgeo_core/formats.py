@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import math
+import os
+import struct
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -47,40 +51,40 @@ class VectorFormat:
     write: Writer
 
 
-def _write_ogr(frame: gpd.GeoDataFrame, path: Path, layer: str, **options: Any) -> None:
+def _write_ogr(
+    frame: gpd.GeoDataFrame, path: Path | io.BytesIO, layer: str, **options: Any
+) -> None:
     if frame.crs is None:
         # A layer of pixel coordinates is meant, not forgotten. NOTE: catch_warnings isn't safe
         # among threads, so the filter stays.
-        warnings.filterwarnings(
-            "ignore", message="'crs' was not provided", module="pyogrio|geopandas"
-        )
+        warnings.filterwarnings("ignore", message="'crs' was not provided", module="pyogrio")
     pyogrio.write_dataframe(frame, path, layer=layer, **options)
 
 
+def _write_whole(frame: gpd.GeoDataFrame, path: Path, layer: str, **options: Any) -> None:
+    """NOTE: to a full disk GDAL writes half a file and says nothing; hence through memory."""
+    document = io.BytesIO()
+    _write_ogr(frame, document, layer, **options)
+    path.write_bytes(document.getbuffer())
+
+
 def _write_gpkg(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
-    _write_ogr(
-        frame, path, layer, driver="GPKG", geometry_type="MultiPolygon", promote_to_multi=True
-    )
+    options = {"geometry_type": "MultiPolygon", "promote_to_multi": True}
+    _write_whole(frame, path, layer, driver="GPKG", **options)
 
 
 def _write_fgb(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
-    _write_ogr(
-        frame, path, layer, driver="FlatGeobuf", geometry_type="MultiPolygon", promote_to_multi=True
-    )
+    options = {"geometry_type": "MultiPolygon", "promote_to_multi": True}
+    _write_whole(frame, path, layer, driver="FlatGeobuf", **options)
 
 
 def _write_shp(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
     """A plain Shapefile where the name ends in .shp, otherwise its parts in a zip archive."""
     plain = path if path.suffix.lower() == ".shp" else path.with_name(f"{layer}.shp")
     renamed = frame.rename(columns=_field_names(frame))
-    _write_ogr(
-        renamed,
-        plain,
-        plain.stem,
-        driver="ESRI Shapefile",
-        geometry_type="Polygon",
-        encoding="UTF-8",
-    )
+    options = {"geometry_type": "Polygon", "encoding": "UTF-8"}
+    _write_ogr(renamed, plain, plain.stem, driver="ESRI Shapefile", **options)
+    _check_shapefile(plain)
     if plain == path:
         return
     parts = [plain.with_suffix(suffix) for suffix in _SHAPEFILE_PARTS]
@@ -88,6 +92,26 @@ def _write_shp(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
         for part in filter(Path.exists, parts):
             archive.write(part, part.name)
             part.unlink()
+
+
+def _check_shapefile(path: Path) -> None:
+    """Compare the sizes of a Shapefile's parts with those in their headers; see `_write_whole`.
+
+    Layout: ESRI Shapefile Technical Description (1998), and the header of dBASE III files.
+    """
+    for part in (path, path.with_suffix(".shx")):
+        with part.open("rb") as file:
+            size = 2 * int.from_bytes(file.read(28)[24:], "big")
+        _expect_size(part, size)
+    table = path.with_suffix(".dbf")
+    with table.open("rb") as file:
+        _, records, header, record = struct.unpack("<4sIHH", file.read(12))
+    _expect_size(table, header + records * record)
+
+
+def _expect_size(path: Path, size: int) -> None:
+    if path.stat().st_size < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _field_names(frame: gpd.GeoDataFrame) -> dict[str, str]:
@@ -137,7 +161,7 @@ def _write_kml(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
         frame.insert(0, "Name", frame["object_id"].astype(str))
     drivers = pyogrio.list_drivers(write=True)
     driver = "LIBKML" if "LIBKML" in drivers else "KML"
-    _write_ogr(frame, path, layer, driver=driver, geometry_type="Unknown")
+    _write_whole(frame, path, layer, driver=driver, geometry_type="Unknown")
 
 
 def _write_parquet(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
 
-from samgeo_core.errors import ExportError, ParameterError
+from samgeo_core.errors import ParameterError
 from samgeo_core.files import replacing
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.sources import accept_pixels_without_place
@@ -67,13 +66,10 @@ def write_geotiff(
     if grid.transform != Affine.identity():
         profile["transform"] = grid.transform
     accept_pixels_without_place()
-    with replacing(Path(path)) as temporary:
-        try:
-            with rasterio.open(temporary, "w", **profile) as dataset:
-                dataset.write(stack)
-                if color_table is not None:
-                    dataset.write_colormap(1, color_table)
-        except RasterioError as error:
-            raise ExportError(
-                f"{path} could not be written as GeoTIFF ({error}): check the free space there."
-            ) from error
+    # NOTE: to a full disk GDAL writes half a file and says nothing, hence the way through memory.
+    with replacing(Path(path)) as temporary, MemoryFile() as memory:
+        with memory.open(**profile) as dataset:
+            dataset.write(stack)
+            if color_table is not None:
+                dataset.write_colormap(1, color_table)
+        temporary.write_bytes(memory.getbuffer())
