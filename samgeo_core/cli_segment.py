@@ -18,10 +18,9 @@ from typing import Any, get_args, get_type_hints
 from samgeo_core.config import PRESETS, AutomaticConfig, PointGrid, SegmentConfig
 from samgeo_core.errors import ParameterError
 from samgeo_core.settings import get_settings
+from samgeo_core.stretch import STRETCH_MODES
 from samgeo_core.terminal import TerminalProgress
 from samgeo_core.windows import Window
-
-_STRETCHES = ("auto", "percentile", "minmax", "none")
 
 
 def add_segment_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,7 +45,7 @@ def add_segment_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
     )
     parser.add_argument(
         "--stretch",
-        choices=_STRETCHES,
+        choices=STRETCH_MODES,
         default="auto",
         help="how values become 8 bits (%(default)s)",
     )
@@ -86,7 +85,7 @@ def run_segment(args: argparse.Namespace) -> int:
     raster = Raster.open(args.input)
     with _whole_or_nothing(args.out_dir) as folder, TerminalProgress(not args.quiet) as progress:
         segmentation = segment(raster, config, area=args.area, monitor=progress.monitor)
-        write_run(segmentation, folder)
+        write_run(segmentation, folder, progress.monitor)
     sys.stdout.write(f"{len(segmentation.objects)} objects in {args.out_dir}\n")
     return 0
 

@@ -10,7 +10,11 @@ from tqdm import tqdm
 
 from samgeo_core.progress import Monitor, Progress
 
-_STAGES_IN_BYTES = frozenset({"download"})
+# Stages that take turns, once a window, share a bar; of a download people want to see the bytes.
+_TAKE_TURNS = frozenset({"encode", "decode"})
+_IN_BYTES = frozenset({"download"})
+_BAR = "{desc:<10} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+_BAR_IN_BYTES = "{desc:<10} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {elapsed}<{remaining}"
 
 
 class TerminalProgress:
@@ -27,16 +31,17 @@ class TerminalProgress:
         return Monitor(self._show) if self._enabled else Monitor()
 
     def _show(self, progress: Progress) -> None:
-        if self._bar is None or progress.stage != self._stage:
+        stage = "segment" if progress.stage in _TAKE_TURNS else progress.stage
+        if self._bar is None or stage != self._stage:
             self.close()
-            self._stage = progress.stage
-            in_bytes = progress.stage in _STAGES_IN_BYTES
+            self._stage = stage
+            in_bytes = stage in _IN_BYTES
             self._bar = tqdm(
                 total=progress.total,
-                desc=progress.stage,
+                desc=stage,
                 file=sys.stderr,
-                unit="B" if in_bytes else "",
                 unit_scale=in_bytes,
+                bar_format=_BAR_IN_BYTES if in_bytes else _BAR,
                 dynamic_ncols=True,
             )
         self._bar.total = progress.total
