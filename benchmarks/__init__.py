@@ -1,0 +1,1 @@
+"""Benchmarks: each prints what it measured, side by side with its peer, in one run."""
