@@ -53,9 +53,12 @@ def probe(dataset: Any) -> None:
     """Read pixels far apart, and one of each overview, so that a file cut short shows at once."""
     bands = [1] if dataset.interleaving == Interleaving.pixel else dataset.indexes
     right, bottom = dataset.width - 1, dataset.height - 1
-    for x, y in {(0, 0), (right, 0), (right // 2, bottom // 2), (0, bottom), (right, bottom)}:
+    # From top to bottom: PNG and JPEG can only be decoded in this order.
+    for x, y in ((0, 0), (right, 0), (right // 2, bottom // 2), (0, bottom), (right, bottom)):
         dataset.read(bands, window=rasterio.windows.Window(x, y, 1, 1))
-    for factor in dataset.overviews(1):
+    # Only a TIFF stores them; JPEG and JPEG 2000 compute theirs from the image.
+    stored = dataset.overviews(1) if dataset.driver == "GTiff" else ()
+    for factor in stored:
         width, height = min(factor, dataset.width), min(factor, dataset.height)
         corner = rasterio.windows.Window(right + 1 - width, bottom + 1 - height, width, height)
         dataset.read(bands, window=corner, out_shape=(len(bands), 1, 1))

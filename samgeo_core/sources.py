@@ -26,7 +26,7 @@ from rasterio.errors import (
 )
 from rasterio.session import DummySession
 
-from samgeo_core.errors import RasterError, UnsupportedFormatError
+from samgeo_core.errors import RasterError, RasterTooLargeError, UnsupportedFormatError
 
 _log = logging.getLogger(__name__)
 
@@ -81,8 +81,8 @@ _GDAL_OPTIONS = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
 }
 
-_DOMAINS_WITH_PATHS = ("OVERVIEWS", "ProxyOverviewRequest")
-"""Metadata domains in which a TIFF can name another file that GDAL then reads as overview."""
+_DOMAINS_WITH_PATHS = ("OVERVIEWS", "ProxyOverviewRequest", "GEOLOCATION")
+"""Metadata domains in which a TIFF can name other files that GDAL then reads."""
 
 
 @contextmanager
@@ -93,6 +93,7 @@ def open_dataset(path: str | Path) -> Iterator[Any]:
 
     Raises:
         UnsupportedFormatError: an address or GDAL name instead of a file, or another format.
+        RasterTooLargeError: a progressive JPEG that doesn't fit into memory.
         RasterError: the file is missing, empty or damaged, now or while the dataset is read.
     """
     source = local_file(path)
@@ -102,13 +103,13 @@ def open_dataset(path: str | Path) -> Iterator[Any]:
         try:
             dataset = rasterio.open(source, driver=driver)
         except (RasterioError, OSError, ValueError) as error:
-            raise _damaged(source, error) from error
+            raise _unreadable(source, error) from error
         with dataset:
             _refuse_references(dataset, source)
             try:
                 yield dataset
             except RasterioIOError as error:
-                raise _damaged(source, error) from error
+                raise _unreadable(source, error) from error
 
 
 def local_file(path: str | Path) -> Path:
@@ -164,13 +165,25 @@ def _refuse_references(dataset: Any, source: Path) -> None:
     for domain in _DOMAINS_WITH_PATHS:
         if dataset.tags(ns=domain):
             raise UnsupportedFormatError(
-                f"{source.name} names another file as its overview, which is not followed; "
-                "rewrite it with internal overviews (gdal_translate -of COG)."
+                f"{source.name} names another file in its metadata ({domain}), which is not "
+                "followed; rewrite it without (gdal_translate -of COG -nomd)."
             )
 
 
-def _damaged(source: Path, error: Exception) -> RasterError:
-    _log.warning("%s can't be read: %s", source, error)
+def _unreadable(source: Path, error: BaseException) -> RasterError:
+    """What GDAL's reason for not reading a file means to the person whose file it is."""
+    reason = f"{error} {error.__cause__ or ''}".strip()
+    _log.warning("%s can't be read: %s", source, reason)
+    if codec := re.search(r"missing codec (?:of code )?(\w+)", reason):
+        return UnsupportedFormatError(
+            f"{source.name} is compressed by {codec[1]}, which can't be read here; rewrite it "
+            "with another compression (gdal_translate -co COMPRESS=DEFLATE)."
+        )
+    if "libjpeg" in reason and ("allocate" in reason or "Backing store" in reason):
+        return RasterTooLargeError(
+            f"{source.name} is a progressive JPEG too large to read in parts; "
+            "save it as a baseline JPEG or a GeoTIFF."
+        )
     return RasterError(
         f"{source.name} is damaged or cut short, its pixels can't be read; "
         "copy, download or upload it again."

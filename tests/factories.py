@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -103,6 +104,18 @@ def write_raster(
             if overviews:
                 dataset.build_overviews(list(overviews))
     return path
+
+
+def patch_tiff(path: Path, values: Mapping[int, int]) -> None:
+    """Overwrite numbers in the header of a little-endian TIFF, by tag."""
+    data = bytearray(path.read_bytes())
+    (start,) = struct.unpack_from("<I", data, 4)
+    (entries,) = struct.unpack_from("<H", data, start)
+    for at in range(start + 2, start + 2 + 12 * entries, 12):
+        (tag,) = struct.unpack_from("<H", data, at)
+        if tag in values:
+            struct.pack_into("<I", data, at + 8, values[tag])
+    path.write_bytes(data)
 
 
 def _default_meaning(bands: int) -> list[ColorInterp]:

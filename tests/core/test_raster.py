@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -28,7 +27,7 @@ from samgeo_core.raster import Raster
 from samgeo_core.samples import sample_path
 from samgeo_core.stretch import Stretch
 from samgeo_core.windows import Window
-from tests.factories import UTM_33N, MakeRaster, ramp, write_raster
+from tests.factories import UTM_33N, MakeRaster, patch_tiff, ramp, write_raster
 
 DTYPES = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 DTYPES += ["float32", "float64"]
@@ -130,13 +129,7 @@ class TestOpen:
 
     def test_a_header_without_bands(self, make_raster: MakeRaster) -> None:
         path = make_raster(bands=1)
-        data = bytearray(path.read_bytes())
-        (start,) = struct.unpack_from("<I", data, 4)
-        (entries,) = struct.unpack_from("<H", data, start)
-        for at in range(start + 2, start + 2 + 12 * entries, 12):
-            if struct.unpack_from("<H", data, at) == (277,):  # SamplesPerPixel
-                struct.pack_into("<I", data, at + 8, 0)
-        path.write_bytes(data)
+        patch_tiff(path, {277: 0})  # SamplesPerPixel
         with pytest.raises(RasterError, match="damaged or cut short"):
             Raster.open(path)
 

@@ -10,9 +10,9 @@ import pytest
 import rasterio
 import rasterio.shutil
 
-from samgeo_core.errors import RasterError, UnsupportedFormatError
+from samgeo_core.errors import RasterError, RasterTooLargeError, UnsupportedFormatError
 from samgeo_core.sources import open_dataset
-from tests.factories import MakeRaster
+from tests.factories import MakeRaster, patch_tiff
 
 VRT = (
     '<VRTDataset rasterXSize="60" rasterYSize="40"><VRTRasterBand dataType="Byte" band="1">'
@@ -154,6 +154,31 @@ def test_a_file_without_permission(make_raster: MakeRaster) -> None:
     path = make_raster()
     path.chmod(0)
     with pytest.raises(RasterError, match="permission denied"):
+        opened(path)
+
+
+@pytest.mark.parametrize(("code", "name"), [(50002, "JXL"), (12345, "12345")])
+def test_an_unknown_compression_is_named(code: int, name: str, make_raster: MakeRaster) -> None:
+    path = make_raster(compress="deflate")
+    patch_tiff(path, {259: code})
+    with pytest.raises(UnsupportedFormatError, match=f"compressed by {name}, which can't be read"):
+        opened(path)
+
+
+def test_a_progressive_jpeg_too_large_for_memory(
+    make_raster: MakeRaster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_raster("a.jpg", shape_hw=(1500, 1500), progressive=True)
+    monkeypatch.setenv("JPEGMEM", "1M")  # libjpeg's own name for its limit
+    with pytest.raises(RasterTooLargeError, match="progressive JPEG"):
+        opened(path)
+
+
+def test_a_tiff_can_not_place_itself_by_other_files(make_raster: MakeRaster) -> None:
+    path = make_raster()
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(ns="GEOLOCATION", X_DATASET="/vsicurl/http://127.0.0.1:9/x.tif")
+    with pytest.raises(UnsupportedFormatError, match="GEOLOCATION"):
         opened(path)
 
 
