@@ -261,7 +261,7 @@ class Store:
         limit = (time.time() if now is None else now) - max_age_s
         scenes, runs = self.scenes(), self.runs()
         stale = stale_folders(scenes, runs, limit)
-        valid = {item.folder for item in (*scenes, *runs)}
+        valid = {scene.folder for scene in scenes} | {run.folder for run in runs}
         for folder in (*self._scenes_dir.iterdir(), *self._runs_dir.iterdir()):
             if folder not in valid and folder.stat().st_mtime < limit:
                 stale.append(folder)
