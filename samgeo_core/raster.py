@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -87,11 +88,9 @@ class Raster:
                 grid=grid_of(dataset),
                 band_count=dataset.count,
                 dtype=str(dataset.dtypes[0]),
-                nodata=None if dataset.nodata is None else float(dataset.nodata),
+                nodata=_as_value(dataset.nodata),
                 driver=dataset.driver,
-                band_names=tuple(
-                    text or f"Band {i}" for i, text in enumerate(dataset.descriptions, start=1)
-                ),
+                band_names=_band_names(dataset),
                 color_interpretations=tuple(c.name for c in dataset.colorinterp),
                 has_alpha=alpha_band(dataset) is not None,
                 overviews=tuple(dataset.overviews(1)),
@@ -224,6 +223,22 @@ class Raster:
                 f"got {', '.join(map(str, numbers)) or 'none'}."
             )
         return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else (numbers[0],) * 3
+
+
+def _band_names(dataset: Any) -> tuple[str, ...]:
+    """The bands' descriptions, "Band 1" and so on where they are missing or not UTF-8."""
+    try:
+        texts = dataset.descriptions
+    except UnicodeDecodeError:
+        texts = (None,) * dataset.count
+    return tuple(text or f"Band {i}" for i, text in enumerate(texts, start=1))
+
+
+def _as_value(nodata: float | None) -> float | None:
+    """Nodata such that equal ones are equal: NaN is the one object of that name."""
+    if nodata is None:
+        return None
+    return math.nan if math.isnan(nodata) else float(nodata)
 
 
 def _to_tile(raw: RawPixels, stretch: Stretch) -> TileImage:

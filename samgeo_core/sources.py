@@ -162,8 +162,10 @@ def _driver_of(source: Path) -> str:
 
 
 def _refuse_references(dataset: Any, source: Path) -> None:
+    # NOTE: not by tags(), which leaves out what isn't UTF-8 while GDAL still follows it.
+    there = {domain.upper() for domain in dataset.tag_namespaces()}
     for domain in _DOMAINS_WITH_PATHS:
-        if dataset.tags(ns=domain):
+        if domain.upper() in there:
             raise UnsupportedFormatError(
                 f"{source.name} names another file in its metadata ({domain}), which is not "
                 "followed; rewrite it without (gdal_translate -of COG -nomd)."
@@ -173,7 +175,12 @@ def _refuse_references(dataset: Any, source: Path) -> None:
 def _unreadable(source: Path, error: BaseException) -> RasterError:
     """What GDAL's reason for not reading a file means to the person whose file it is."""
     reason = f"{error} {error.__cause__ or ''}".strip()
-    _log.warning("%s can't be read: %s", source, reason)
+    _log.info("%s can't be read: %s", source, reason)
+    if isinstance(error, UnicodeDecodeError):
+        return RasterError(
+            f"{source.name} names its coordinate reference system in letters that aren't UTF-8; "
+            "assign it again (gdal_translate -a_srs EPSG:...)."
+        )
     if codec := re.search(r"missing codec (?:of code )?(\w+)", reason):
         return UnsupportedFormatError(
             f"{source.name} is compressed by {codec[1]}, which can't be read here; rewrite it "

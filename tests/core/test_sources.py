@@ -197,6 +197,26 @@ def test_a_tiff_can_not_name_another_file_as_its_overview(
         opened(path)
 
 
+def test_not_even_with_letters_that_rasterio_skips(make_raster: MakeRaster) -> None:
+    path = make_raster()
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(ns="OVERVIEWS", OVERVIEW_FILE="/vsicurl/http://127.0.0.1:9/LETTERS")
+    path.write_bytes(path.read_bytes().replace(b"LETTERS", b"\xe9t\xe9....."[:7]))
+    with rasterio.open(path) as dataset:
+        assert dataset.tags(ns="OVERVIEWS") == {}
+    with pytest.raises(UnsupportedFormatError, match="names another file"):
+        opened(path)
+
+
+def test_a_crs_named_in_other_letters(make_raster: MakeRaster) -> None:
+    path = make_raster(crs="+proj=tmerc +lat_0=45 +lon_0=15.3 +k=0.9999 +x_0=7 +ellps=bessel")
+    content = path.read_bytes()
+    assert b"unknown" in content
+    path.write_bytes(content.replace(b"unknown", b"Gau\xdf-Kr"))
+    with pytest.raises(RasterError, match="assign it again"):
+        opened(path)
+
+
 def test_neighbouring_files_are_not_looked_at(make_raster: MakeRaster) -> None:
     path = make_raster("a.png", crs=None, transform=None)
     path.with_name("a.png.aux.xml").write_text(
