@@ -20,7 +20,9 @@ class Window:
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
-            raise ParameterError(f"A window needs at least one pixel, got {self.width} x {self.height}.")
+            raise ParameterError(
+                f"A window needs at least one pixel, got {self.width} x {self.height}."
+            )
 
     @classmethod
     def whole(cls, shape_hw: ShapeHW) -> Window:
