@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from samgeo_core.errors import ParameterError
 from samgeo_core.progress import Monitor
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.records import Run, Scene
@@ -12,6 +13,9 @@ from samgeo_core.windows import Window
 
 if TYPE_CHECKING:
     from samgeo_core.pipeline import SegmentConfig
+
+MOST_UNFINISHED_RUNS = 5
+"""How many runs of one owner may be queued or running."""
 
 
 def start_segmentation(
@@ -33,8 +37,10 @@ def start_segmentation(
 
     Raises:
         RasterError: the scene's file is gone.
+        ParameterError: the owner has as many unfinished runs as one may have.
     """
     raster = scene.raster
+    _check_queue(context, owner)
     run = context.store.new_run(scene, config.to_dict(), owner, area=area)
 
     def work(monitor: Monitor) -> None:
@@ -47,3 +53,14 @@ def start_segmentation(
 
     context.jobs.submit(run.run_id, work)
     return run
+
+
+def _check_queue(context: AppContext, owner: str) -> None:
+    """One visitor can't fill the queue for everybody."""
+    waiting = {job.run_id for job in context.jobs.active_jobs()}
+    mine = [run for run in context.store.runs(owner) if run.run_id in waiting]
+    if len(mine) >= MOST_UNFINISHED_RUNS:
+        raise ParameterError(
+            f"{len(mine)} of your runs are waiting or under way, which is the most at a time; "
+            "wait for one to end, or cancel one."
+        )

@@ -2,15 +2,18 @@ import dataclasses
 import subprocess
 import sys
 import threading
+import time
+import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.watcher.folder_black_list import FolderBlackList
 
 from samgeo_core.config import AutomaticConfig, SegmentConfig
-from samgeo_core.errors import NotFoundError
+from samgeo_core.errors import NotFoundError, ParameterError
 from samgeo_core.generated_scene import generated_scene
 from samgeo_core.progress import Monitor
 from samgeo_core.settings import PROJECT_DIR, get_settings
@@ -20,7 +23,7 @@ from samgeo_core.web.context import AppContext, get_context
 from samgeo_core.web.jobs import JobState
 from samgeo_core.web.layers import read_objects
 from samgeo_core.web.store import Store
-from samgeo_core.web.work import start_segmentation
+from samgeo_core.web.work import MOST_UNFINISHED_RUNS, start_segmentation
 from samgeo_core.windows import Window
 from tests.web.conftest import OWNER, MakeScene
 
@@ -116,7 +119,7 @@ class TestBackground:
         background = Background(dataclasses.replace(context, settings=settings), model_after_s=1e6)
         background.start()
         while scene.folder.exists():
-            pass
+            time.sleep(0.01)
         background.stop(WAIT_S)
         assert context.store.scenes() == []
 
@@ -134,6 +137,35 @@ class TestBackground:
         settings = dataclasses.replace(context.settings, cache_dir=tmp_path / "empty")
         assert warm_model(dataclasses.replace(context, settings=settings)) is False
         assert not (tmp_path / "empty").exists()
+
+
+def test_one_visitor_cannot_fill_the_queue(context: AppContext, make_scene: MakeScene) -> None:
+    scene = make_scene()
+    go_on = threading.Event()
+    for _ in range(MOST_UNFINISHED_RUNS):
+        run = context.store.new_run(scene, {}, OWNER)
+        context.jobs.submit(run.run_id, lambda monitor: bool(go_on.wait(WAIT_S)))
+    with pytest.raises(ParameterError, match="wait for one"):
+        start_segmentation(context, scene, SegmentConfig(), OWNER)
+    assert len(context.store.runs(OWNER)) == MOST_UNFINISHED_RUNS
+    others = start_segmentation(context, scene, SegmentConfig(), "somebody else")
+    assert context.jobs.cancel(others.run_id)
+    go_on.set()
+    context.jobs.wait(run.run_id, WAIT_S)
+
+
+def test_a_file_that_changes_never_leads_to_a_second_context() -> None:
+    config = tomllib.loads((PROJECT_DIR / ".streamlit" / "config.toml").read_text())
+    unwatched = FolderBlackList(config["server"]["folderWatchBlacklist"])
+    assert unwatched.is_blacklisted(str(module.__file__))
+    assert not unwatched.is_blacklisted(str(PROJECT_DIR / "pages" / "open.py"))
+
+
+@pytest.mark.weights
+def test_the_model_is_loaded_ahead_where_its_weights_are(
+    context: AppContext, default_model: Any
+) -> None:
+    assert warm_model(context) is True
 
 
 @pytest.mark.weights

@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -34,7 +35,7 @@ def test_work_runs_and_reports(runner: JobRunner) -> None:
     assert runner.submit("a", gate).state in (JobState.QUEUED, JobState.RUNNING)
     gate.begun.wait(WAIT_S)
     while (job := runner.job("a")) is None or job.progress is None:
-        pass
+        time.sleep(0.01)
     assert job.state is JobState.RUNNING
     assert job.progress == Progress("decode", 3, 10)
     assert job.stage_started is not None
