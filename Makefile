@@ -7,6 +7,7 @@ HOST ?= localhost
 PORT ?= 8501
 MODEL ?= $(or $(SAMGEO_MODEL),vit_t)
 PYTEST_ARGS ?=
+SCENES ?=
 export PYTHON TORCH_INDEX_URL VENV
 
 # What is done leaves a stamp: a second run has nothing to install and asks no network.
@@ -17,19 +18,23 @@ ASSETS_READY := node_modules/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test venv venv-dev assets model samples chromium lint format clean
+.PHONY: help run test bench venv venv-dev assets model samples chromium lint format clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  variables: PORT=$(PORT) HOST=$(HOST) MODEL=$(MODEL) PYTHON=<python 3.11+>"
-	@echo "             TORCH_INDEX_URL=<package index for torch> PYTEST_ARGS=<for make test>"
+	@echo "             TORCH_INDEX_URL=<package index for torch> PYTEST_ARGS=<for make test> SCENES=<for make bench>"
 
 run: venv assets model samples ## install what is missing and start the app on PORT
 	$(PY) -m samgeo_core serve --address "$(HOST)" --port "$(PORT)"
 
 test: venv-dev assets model samples chromium lint ## install what tests need, check and test everything
 	$(PY) -m pytest -q $(PYTEST_ARGS)
+
+bench: venv model ## measure exact mode on SCENES (images) beside segment-anything-py's generator
+	@test -n "$(SCENES)" || { echo 'Name images: make bench SCENES="a.tif b.tif"' >&2; exit 2; }
+	$(PY) -m benchmarks.exact $(SCENES)
 
 venv: $(RUN_READY) ## the virtual environment with requirements.txt
 
