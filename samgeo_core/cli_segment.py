@@ -86,7 +86,8 @@ def run_segment(args: argparse.Namespace) -> int:
     with _whole_or_nothing(args.out_dir) as folder, TerminalProgress(not args.quiet) as progress:
         segmentation = segment(raster, config, area=args.area, monitor=progress.monitor)
         write_run(segmentation, folder, progress.monitor)
-    sys.stdout.write(f"{len(segmentation.objects)} objects in {args.out_dir}\n")
+    count = len(segmentation.objects)
+    sys.stdout.write(f"{count} object{'' if count == 1 else 's'} in {args.out_dir}\n")
     return 0
 
 

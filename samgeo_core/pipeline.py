@@ -82,7 +82,7 @@ def segment(
         config: what to do; None is SAM's automatic mode with its defaults.
         area: only this part, px of the raster; None takes all.
         model: a loaded model; None loads (or reuses) the one that `config` names.
-        monitor: hears of the stages "load model", "read", "encode" and "decode"; may cancel.
+        monitor: hears of the stages "read", "load model", "encode" and "decode"; may cancel.
 
     Raises:
         RasterError, WeightsError, ParameterError: as their docstrings say.
@@ -90,17 +90,18 @@ def segment(
     """
     config = config or SegmentConfig()
     clock = _Clock()
+    # Read first: what is wrong with source or bands should be told before a large download.
+    monitor.step("read", 0, 1)
+    with clock.stage("read"):
+        bands = config.bands or raster.default_bands()
+        stretch = raster.stretch(bands, cast(StretchMode, config.stretch))
+        tile = raster.read(area, bands=bands, stretch=stretch)
     if model is None:
         from samgeo_core.models.loading import cached_model
 
         monitor.step("load model", 0, 1)
         with clock.stage("load model"):
             model = cached_model(config.model, config.checkpoint, config.device, monitor=monitor)
-    monitor.step("read", 0, 1)
-    with clock.stage("read"):
-        bands = config.bands or raster.default_bands()
-        stretch = raster.stretch(bands, cast(StretchMode, config.stretch))
-        tile = raster.read(area, bands=bands, stretch=stretch)
     with clock.stage("segment"):
         objects = _segment_tile(model, tile, config, monitor)
     whole = Window.whole(raster.grid.shape_hw)

@@ -33,7 +33,7 @@ class TerminalProgress:
     def _show(self, progress: Progress) -> None:
         stage = "segment" if progress.stage in _TAKE_TURNS else progress.stage
         if self._bar is None or stage != self._stage:
-            self.close()
+            self._close(done=True)
             self._stage = stage
             in_bytes = stage in _IN_BYTES
             self._bar = tqdm(
@@ -47,9 +47,12 @@ class TerminalProgress:
         self._bar.total = progress.total
         self._bar.update(progress.done - self._bar.n)
 
-    def close(self) -> None:
-        """Finish the current bar."""
+    def _close(self, *, done: bool) -> None:
+        """Leave the current bar behind; full if its stage is done, whatever it last said."""
         if self._bar is not None:
+            if done:
+                self._bar.total = self._bar.total or 1
+                self._bar.update(self._bar.total - self._bar.n)
             self._bar.close()
             self._bar = None
 
@@ -62,4 +65,4 @@ class TerminalProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        self._close(done=kind is None)

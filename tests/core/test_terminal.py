@@ -28,6 +28,18 @@ def test_unknown_totals_are_no_trouble(capsys: pytest.CaptureFixture[str]):
     assert "download" in capsys.readouterr().err
 
 
+def test_a_stage_that_is_left_is_done_and_one_that_failed_is_not(
+    capsys: pytest.CaptureFixture[str],
+):
+    with pytest.raises(KeyError), TerminalProgress() as progress:
+        progress.monitor.step("read", 0, 1)
+        progress.monitor.step("decode", 1, 4)
+        raise KeyError
+    lines = capsys.readouterr().err.replace("\r", "\n").split("\n")
+    last_of = {line.split()[0]: line for line in lines if line.strip()}
+    assert "100%" in last_of["read"] and "25%" in last_of["segment"]
+
+
 def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]):
     with TerminalProgress(enabled=False) as progress:
         progress.monitor.step("decode", 1, 2)
