@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from samgeo_core.colors import object_colors
-from samgeo_core.errors import ExportError, ParameterError
-from samgeo_core.files import replacing
+from samgeo_core.errors import ParameterError
 from samgeo_core.geogrid import GeoGrid
-from samgeo_core.geotiff import write_geotiff
 from samgeo_core.labels import label_raster
 from samgeo_core.objects import ObjectSet
+from samgeo_core.pictures import is_tiff, write_picture
 from samgeo_core.tile import TileImage
 
 __all__ = ["annotation_image", "object_colors", "write_annotation"]
@@ -23,8 +22,6 @@ DEFAULT_ALPHA = 0.35
 MAX_PICTURE_PX = 4096
 
 Picture = NDArray[np.uint8]
-
-_TIFF_SUFFIXES = {".tif", ".tiff"}
 
 
 def annotation_image(
@@ -94,25 +91,9 @@ def write_annotation(
         ParameterError: see `annotation_image`, or a .tif without a grid.
         ExportError: the kind of file is unknown, or it can't be written.
     """
-    target = Path(path)
     rgb = None if tile is None else tile.rgb
-    if target.suffix.lower() in _TIFF_SUFFIXES:
-        if grid is None:
-            raise ParameterError("A GeoTIFF picture needs the grid of its raster, got none.")
-        picture = annotation_image(objects, rgb, alpha=alpha)
-        write_geotiff(target, np.moveaxis(picture, 2, 0), grid)
-        return
-    picture = annotation_image(objects, rgb, alpha=alpha, max_px=max_px)
-    kind = Image.registered_extensions().get(target.suffix.lower())
-    if kind is None or kind not in Image.SAVE:
-        raise ExportError(
-            f"A picture's name must end in .png, .jpg or .tif, got {target.name}: rename it."
-        )
-    image = Image.fromarray(picture)
-    with replacing(target) as temporary:
-        # JPEG knows no transparency: what is transparent elsewhere is black there.
-        image = image.convert("RGB") if kind == "JPEG" else image
-        image.save(temporary, kind)
+    limit = None if is_tiff(path) else max_px
+    write_picture(path, annotation_image(objects, rgb, alpha=alpha, max_px=limit), grid)
 
 
 def _blend(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from samgeo_core.errors import ExportError
+from samgeo_core.errors import ExportError, ParameterError
 from samgeo_core.files import replacing
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.geotiff import write_geotiff
@@ -23,22 +23,28 @@ def is_tiff(path: str | Path) -> bool:
 
 
 def write_picture(
-    path: str | Path, picture: NDArray[Any], grid: GeoGrid, *, nodata: float | None = None
+    path: str | Path,
+    picture: NDArray[Any],
+    grid: GeoGrid | None = None,
+    *,
+    nodata: float | None = None,
 ) -> None:
     """Write an image, whole or not at all.
 
     Args:
         path: .tif keeps values, type and place; .png, .jpg, .webp, … keep what such a file can.
         picture: [H, W], or uint8 [H, W, 3] or [H, W, 4].
-        grid: where it lies.
+        grid: where it lies; needed for .tif only.
         nodata: value that marks missing pixels in a .tif.
 
     Raises:
-        ParameterError: the grid has another shape.
+        ParameterError: a .tif without a grid, or with one of another shape.
         ExportError: the kind of file is unknown or can't hold these values, or it can't be written.
     """
     target = Path(path)
     if is_tiff(target):
+        if grid is None:
+            raise ParameterError("A GeoTIFF picture needs the grid of its raster, got none.")
         bands = np.moveaxis(picture, 2, 0) if picture.ndim == 3 else picture
         write_geotiff(target, bands, grid, nodata=nodata)
         return
