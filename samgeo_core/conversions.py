@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from samgeo_core.errors import ParameterError
 from samgeo_core.export import write_vector
 from samgeo_core.geogrid import GeoGrid
+from samgeo_core.prompts import parse_crs
 from samgeo_core.raster import Raster
 from samgeo_core.vectorize import vectorize_labels
 
@@ -37,10 +39,14 @@ class Conversions:
         Raises:
             RasterError, ParameterError, ExportError: as their docstrings say.
         """
-        tolerance_px = in_pixels(simplify_tolerance, Raster.open(image).grid)
-        frame = vectorize_labels(image, simplify_px=tolerance_px)
-        if dst_crs is not None:
-            frame = frame.to_crs(dst_crs)
+        target_crs, grid = parse_crs(dst_crs), Raster.open(image).grid
+        frame = vectorize_labels(image, simplify_px=in_pixels(simplify_tolerance, grid))
+        if target_crs is not None:
+            if grid.crs is None:
+                raise ParameterError(
+                    "dst_crs needs a raster with a CRS, but this one has none: leave it out."
+                )
+            frame = frame.to_crs(target_crs)
         write_vector(frame, output)
 
     def tiff_to_vector(

@@ -80,12 +80,14 @@ def _write_fgb(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
 
 def _write_shp(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
     """A plain Shapefile where the name ends in .shp, otherwise its parts in a zip archive."""
-    plain = path if path.suffix.lower() == ".shp" else path.with_name(f"{layer}.shp")
+    unpacked = path.suffix.lower() == ".shp"
+    # GDAL names all parts in lower case, whatever is asked for.
+    plain = path.with_suffix(".shp") if unpacked else path.with_name(f"{layer}.shp")
     renamed = frame.rename(columns=_field_names(frame))
     options = {"geometry_type": "Polygon", "encoding": "UTF-8"}
     _write_ogr(renamed, plain, plain.stem, driver="ESRI Shapefile", **options)
     _check_shapefile(plain)
-    if plain == path:
+    if unpacked:
         return
     parts = [plain.with_suffix(suffix) for suffix in _SHAPEFILE_PARTS]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

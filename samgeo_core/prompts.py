@@ -70,9 +70,9 @@ class Prompts:
         """
         points_xy = labels_array = boxes_xyxy = None
         if points is not None:
-            points_xy, labels_array = _points(grid, points, labels, _parse_crs(crs))
+            points_xy, labels_array = _points(grid, points, labels, parse_crs(crs))
         if boxes is not None:
-            boxes_xyxy = _boxes(grid, boxes, _parse_crs(crs))
+            boxes_xyxy = _boxes(grid, boxes, parse_crs(crs))
         if points_xy is not None and boxes_xyxy is not None and len(points_xy) != len(boxes_xyxy):
             raise ParameterError(
                 f"Points and boxes together need one box an object, got points of "
@@ -81,7 +81,12 @@ class Prompts:
         return cls(points_xy, labels_array, boxes_xyxy)
 
 
-def _parse_crs(crs: str | int | CRS | None) -> CRS | None:
+def parse_crs(crs: str | int | CRS | None) -> CRS | None:
+    """The CRS that a name, an EPSG number or WKT means.
+
+    Raises:
+        ParameterError: none is known by it.
+    """
     if crs is None or isinstance(crs, CRS):
         return crs
     try:

@@ -18,9 +18,9 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.dtypes import in_dtype_range
-from rasterio.errors import CRSError
 
 from samgeo_core.errors import ParameterError
+from samgeo_core.prompts import parse_crs
 from samgeo_core.raster import Raster
 from samgeo_core.sources import accept_pixels_without_place, open_dataset
 from samgeo_core.stretch import BandTriple
@@ -126,10 +126,7 @@ def write_array(
         ParameterError: the array is no image, or the CRS is unknown.
     """
     bands = _as_bands(array)
-    try:
-        place = None if crs is None else CRS.from_user_input(crs)
-    except (CRSError, ValueError) as error:
-        raise ParameterError(f"A CRS must be a name such as EPSG:4326, got {crs!r}.") from error
+    place = parse_crs(crs)
     if (place is None) != (transform is None):
         raise ParameterError("An array's place needs both crs and transform, or neither.")
     if nodata is not None:
