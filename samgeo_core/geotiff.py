@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
 
 from samgeo_core.errors import ParameterError
@@ -24,6 +26,10 @@ _OPTIONS = {
     "overview_resampling": "nearest",
     "bigtiff": "IF_SAFER",
 }
+
+_RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+_COLOURS = {3: _RGB, 4: (*_RGB, ColorInterp.alpha)}
+"""What three and four bands of uint8 are here: pictures."""
 
 
 def write_geotiff(
@@ -69,6 +75,8 @@ def write_geotiff(
     # NOTE: to a full disk GDAL writes half a file and says nothing, hence the way through memory.
     with replacing(Path(path)) as temporary, MemoryFile() as memory:
         with memory.open(**profile) as dataset:
+            if stack.dtype == np.uint8 and len(stack) in _COLOURS:
+                dataset.colorinterp = _COLOURS[len(stack)]
             dataset.write(stack)
             if color_table is not None:
                 dataset.write_colormap(1, color_table)

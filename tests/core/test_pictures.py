@@ -36,6 +36,14 @@ def test_a_tif_keeps_values_and_place(tmp_path: Path, name: str, picture: np.nda
     assert np.array_equal(np.moveaxis(bands, 0, 2).squeeze(), picture)
 
 
+@pytest.mark.parametrize("bands", [3, 4])
+def test_a_tif_of_a_picture_says_which_band_is_which_colour(tmp_path: Path, bands: int):
+    write_picture(tmp_path / "a.tif", np.dstack([RAMP] * bands).astype(np.uint8), GRID)
+    with rasterio.open(tmp_path / "a.tif") as dataset:
+        names = [colour.name for colour in dataset.colorinterp]
+    assert names == ["red", "green", "blue", "alpha"][:bands]
+
+
 @pytest.mark.parametrize(
     ("name", "picture", "expected"),
     [
