@@ -82,7 +82,7 @@ def _add_models_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
         dest="source",
         type=Path,
         metavar="PATH",
-        help="take them from this file or folder instead of the network",
+        help="copy them from this file or folder instead",
     )
     fetch.set_defaults(command=_models_fetch)
 
@@ -99,10 +99,13 @@ def _models_list(args: argparse.Namespace) -> int:
 
 
 def _models_fetch(args: argparse.Namespace) -> int:
-    from samgeo_core.models.download import fetch_weights
+    from samgeo_core.models.download import adopt_weights, fetch_weights
 
-    with TerminalProgress() as progress:
-        path = fetch_weights(args.name, source=args.source, monitor=progress.monitor)
+    if args.source is not None:
+        path = adopt_weights(args.name, args.source)
+    else:
+        with TerminalProgress() as progress:
+            path = fetch_weights(args.name, monitor=progress.monitor)
     sys.stdout.write(f"{path}\n")
     return OK
 

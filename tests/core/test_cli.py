@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +22,11 @@ from samgeo_core.cli import build_parser, main, serve_command
 from samgeo_core.cli_segment import _automatic_config, field_texts
 from samgeo_core.config import AutomaticConfig, SegmentConfig
 from samgeo_core.generated_scene import GeneratedScene, generated_scene
+from samgeo_core.models.download import find_weights
+from samgeo_core.models.registry import MODELS
+from samgeo_core.models.transfer import sha256_of
 from samgeo_core.raster import Raster
+from samgeo_core.settings import get_settings
 from samgeo_core.windows import Window
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -235,10 +240,33 @@ def test_models_list(capsys: pytest.CaptureFixture[str]):
 def test_models_fetch_tells_the_file(capsys: pytest.CaptureFixture[str]):
     assert main(["models", "fetch", "vit_t"]) == 0
     path = Path(capsys.readouterr().out.strip())
-    assert path.is_file()
-    assert main(["models", "fetch", "vit_t", "--from", str(path)]) == 0
-    assert main(["models", "fetch", "vit_t", "--from", "missing"]) == 1
+    assert path == find_weights("vit_t")
     assert main(["models", "fetch", "vit_x"]) == 2
+
+
+@pytest.mark.weights
+def test_models_fetch_from_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    weights = find_weights("vit_t")
+    settings = dataclasses.replace(get_settings(), cache_dir=tmp_path / "cache")
+    monkeypatch.setattr("samgeo_core.models.download.get_settings", lambda: settings)
+    for source in (weights, weights.parent):
+        assert main(["models", "fetch", "vit_t", "--from", str(source)]) == 0
+        copy = Path(capsys.readouterr().out.strip())
+        assert copy == find_weights("vit_t") == tmp_path / "cache" / weights.name
+        assert copy.read_bytes() == weights.read_bytes()
+        shutil.rmtree(tmp_path / "cache")
+    official = tmp_path / "renamed.pth"
+    official.write_bytes(b"as published")
+    spec = dataclasses.replace(MODELS["vit_b"], sha256=sha256_of(official))
+    monkeypatch.setitem(MODELS, "vit_b", spec)
+    assert main(["models", "fetch", "vit_b", "--from", str(official)]) == 0
+    assert (tmp_path / "cache" / spec.filename).read_bytes() == b"as published"
+    capsys.readouterr()
+    for source, message in ((official, "published checkpoint of vit_l"), ("none", "doesn't exist")):
+        assert main(["models", "fetch", "vit_l", "--from", str(source)]) == 1
+        assert message in capsys.readouterr().err
 
 
 def test_samples_list(capsys: pytest.CaptureFixture[str]):
