@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui.display import display_form, scene_share
+from pages.ui.display import display_form, look_at
 from pages.ui.facts import raster_advice, raster_facts
 from pages.ui.layout import SEGMENT, advice_list, fact_list
 from pages.ui.map import MapView, base_url, build_map, satellite_at_start, show_map
@@ -24,12 +24,12 @@ def _welcome() -> None:
 
 
 def _show_scene(scene: Scene) -> None:
-    share = scene_share(scene)
-    advice = raster_advice(scene.raster, share)
+    look = look_at(scene)
+    advice = raster_advice(scene.raster, look, scene.display.stretch)
     left, right = st.columns([5, 3], gap="medium")
     with right:
         st.title(plain(scene.name), anchor=False)
-        fact_list(raster_facts(scene.raster, share))
+        fact_list(raster_facts(scene.raster, look))
         advice_list(advice)
         usable = all(item.kind != "stop" for item in advice)
         if st.button(
@@ -44,9 +44,8 @@ def _show_scene(scene: Scene) -> None:
         with st.expander("Bands and brightness", icon=":material/tune:"):
             display_form(scene)
     with left:
-        image_map = build_map(
-            scene.frame, tile_template(scene, base_url()), basemap=satellite_at_start()
-        )
+        tiles = tile_template(scene, base_url())
+        image_map = build_map(scene.frame, tiles, objects=False, basemap=satellite_at_start())
         show_map(image_map, MapView(), key=f"open_{scene.scene_id}", height=560)
     with st.expander("Open another image", icon=":material/folder_open:"):
         upload_box()

@@ -5,7 +5,7 @@ import streamlit as st
 
 from pages.ui.downloads import download_links
 from pages.ui.layout import OPEN, SEGMENT, empty
-from pages.ui.map import MapView, base_url, build_map, satellite_at_start, show_map
+from pages.ui.map import MapView, base_url, build_map, satellite_at_start, show_map, window_bounds
 from pages.ui.objects_filter import area_column, area_text, as_ranges, filter_controls
 from pages.ui.objects_style import style_controls
 from pages.ui.objects_table import load_table, object_table
@@ -30,7 +30,8 @@ def _explore(run: Run, table: pd.DataFrame) -> None:
             _summary(run, table, kept)
         with st.expander("Style", icon=":material/palette:"):
             style, opacity = style_controls()
-        download_links(run, limits)
+        has_place = area_column(table) == "area_m2"
+        download_links(run, limits, has_place=has_place)
     with left:
         place = st.container()
         selected = _table(run, kept)
@@ -71,6 +72,7 @@ def _map(run: Run, view: MapView) -> None:
         tile_template(scene, base_url()),
         masks_url=label_template(run, base_url()),
         basemap=satellite_at_start(),
+        focus=None if run.area is None else window_bounds(scene.frame, run.area),
     )
     show_map(result_map, view, key=f"result_{run.run_id}", height=560)
 
@@ -82,7 +84,9 @@ def _nothing_found(run: Run) -> None:
         "The layers are there all the same, empty.",
     )
     st.page_link(SEGMENT, label="Change the settings", icon=":material/arrow_back:")
-    download_links(run, ObjectFilter())
+    scene = get_context().store.scene(run.scene_id)
+    has_place = scene.raster.grid.crs is not None
+    download_links(run, ObjectFilter(), has_place=has_place)
     _map(run, MapView())
 
 

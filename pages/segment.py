@@ -7,13 +7,12 @@ from pages.ui.area import area_window, inside, sides_for
 from pages.ui.errors import friendly
 from pages.ui.estimate import estimate_s
 from pages.ui.layout import require_scene
-from pages.ui.map import MapView, base_url, build_map, satellite_at_start, show_map
+from pages.ui.map import MapView, base_url, build_map, outline, satellite_at_start, show_map
 from pages.ui.run_panel import is_active, run_panel
 from pages.ui.segment_form import Choice, segment_form
 from pages.ui.state import current_run, get_state
 from pages.ui.text import duration_s
 from samgeo_core.web.context import get_context
-from samgeo_core.web.frame import MapFrame
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.urls import objects_url, tile_template
 from samgeo_core.web.work import start_segmentation
@@ -62,8 +61,7 @@ def _map(scene: Scene, run: Run | None, area: Window | None) -> None:
     frame = scene.frame
     image_map = build_map(frame, tile_template(scene, base_url()), basemap=satellite_at_start())
     source = objects_url(run, base_url()) if run is not None and run.state == "done" else None
-    outline = None if area is None else _outline(frame, area)
-    view = MapView(source=source, area=outline)
+    view = MapView(source=source, area=None if area is None else outline(frame, area))
     clicked = show_map(image_map, view, key=f"segment_{scene.scene_id}", height=560, clicks=True)
     state = get_state()
     if area is None or clicked is None or clicked == state.last_click:
@@ -73,12 +71,6 @@ def _map(scene: Scene, run: Run | None, area: Window | None) -> None:
     if inside(scene.raster.shape_hw, (x, y)):
         state.center_px = (x, y)
         st.rerun()
-
-
-def _outline(frame: MapFrame, area: Window) -> list[tuple[float, float]]:
-    left, top, right, bottom = area.box_xyxy
-    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64)
-    return [(lat, lng) for lng, lat in frame.to_lnglat(corners).tolist()]
 
 
 def _page() -> None:

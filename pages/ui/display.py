@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.errors import friendly
+from pages.ui.facts import Look
 from pages.ui.text import plain
 from samgeo_core.raster import Raster
 from samgeo_core.web.context import get_context
@@ -53,11 +54,11 @@ def _band_choice(raster: Raster, current: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(chosen)
 
 
-def scene_share(scene: Scene) -> float:
-    """Share of a scene's pixels that carry data, measured once per file."""
-    return _valid_share(scene.scene_id, scene.version, scene.raster)
+def look_at(scene: Scene) -> Look:
+    """What a scene's pixels say, measured once per file."""
+    return _look(scene.scene_id, scene.version, scene.raster)
 
 
 @st.cache_data(show_spinner="Looking at the image…", max_entries=256)
-def _valid_share(scene_id: str, version: tuple[int, int], _raster: Raster) -> float:
-    return _raster.valid_share()
+def _look(scene_id: str, version: tuple[int, int], _raster: Raster) -> Look:
+    return Look.of(_raster)

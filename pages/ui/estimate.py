@@ -40,8 +40,8 @@ DEFAULT_RATES = {
 }
 _FIXED_S = 2.0
 
-_slowness: dict[tuple[str, str | None], float] = {}
-"""How many times the default a model took on a device when it ran last."""
+_slowness: dict[tuple[str | None, str | None], float] = {}
+"""How many times the default a model took on a device when it ran last; None is any model."""
 _lock = threading.Lock()
 
 
@@ -55,7 +55,8 @@ def workload(shape_hw: ShapeHW, config: SegmentConfig) -> Workload:
 def estimate_s(shape_hw: ShapeHW, config: SegmentConfig) -> float:
     """Expected seconds of a run over a raster of this shape."""
     with _lock:
-        slowness = _slowness.get((config.model, config.device), 1.0)
+        of_any_model = _slowness.get((None, config.device), 1.0)
+        slowness = _slowness.get((config.model, config.device), of_any_model)
     work_s = workload(shape_hw, config).seconds(DEFAULT_RATES[config.model])
     return _FIXED_S + slowness * work_s
 
@@ -70,7 +71,8 @@ def remember_run(run: Run) -> None:
     expected = work.seconds(DEFAULT_RATES[config.model])
     if expected > 0:
         with _lock:
-            _slowness[config.model, config.device] = seconds / expected
+            for model in (config.model, None):
+                _slowness[model, config.device] = seconds / expected
 
 
 def _of_one_window(config: AutomaticConfig) -> tuple[int, int]:

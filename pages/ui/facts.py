@@ -12,6 +12,8 @@ COARSE_GSD_M = 5.0
 MUCH_NODATA_SHARE = 0.3
 MANY_PIXELS = 50_000_000
 FEW_PIXELS_SIDE = 256
+DARK_VALUE = 128
+"""Of 255: where 98 % of the values of every band lie below, the image hardly shows."""
 
 _FORMATS = {"GTiff": "GeoTIFF", "COG": "GeoTIFF (COG)", "JP2OpenJPEG": "JPEG 2000"}
 
@@ -32,7 +34,27 @@ class Advice:
     text: str
 
 
-def raster_facts(raster: Raster, valid_share: float) -> list[Fact]:
+@dataclass(frozen=True)
+class Look:
+    """What a raster's pixels say.
+
+    Attributes:
+        valid_share: share of pixels that carry data, 0 to 1.
+        dark: whether the image hardly shows as it is stored.
+    """
+
+    valid_share: float
+    dark: bool
+
+    @classmethod
+    def of(cls, raster: Raster) -> Look:
+        """Look at a decimated view of a raster."""
+        dark = raster.dtype == "uint8" and "palette" not in raster.color_interpretations
+        dark = dark and max(raster.stretch(mode="percentile").highs) < DARK_VALUE
+        return cls(raster.valid_share(), dark)
+
+
+def raster_facts(raster: Raster, look: Look) -> list[Fact]:
     """Size, place, values and file of a raster."""
     height, width = raster.shape_hw
     facts = [Fact("Size", f"{width:,} × {height:,} px ({width * height / 1e6:,.1f} MP)")]
@@ -43,21 +65,32 @@ def raster_facts(raster: Raster, valid_share: float) -> list[Fact]:
     facts += [
         Fact("Bands", f"{raster.band_count} × {raster.dtype}"),
         Fact("Coordinate system", _crs_name(raster)),
-        Fact("Without data", percent(1 - valid_share)),
+        Fact("Without data", percent(1 - look.valid_share)),
         Fact("File", f"{_format_name(raster)}, {size_bytes(raster.size_bytes)}"),
     ]
     return facts
 
 
-def raster_advice(raster: Raster, valid_share: float) -> list[Advice]:
-    """What is unusual about a raster and what follows from it; the gravest first."""
-    if valid_share <= 0:
+def raster_advice(raster: Raster, look: Look, stretch: str = "auto") -> list[Advice]:
+    """What is unusual about a raster and what follows from it; the gravest first.
+
+    Args:
+        raster: the raster.
+        look: what its pixels say.
+        stretch: the brightness range in which it is shown.
+    """
+    if look.valid_share <= 0:
         return [Advice("stop", "No pixel carries data, so there is nothing to segment.")]
-    return [*_warnings(raster, valid_share), *_notes(raster)]
+    hidden = look.dark and stretch in {"auto", "none"}
+    return [*_warnings(raster, look.valid_share, hidden), *_notes(raster)]
 
 
-def _warnings(raster: Raster, valid_share: float) -> list[Advice]:
+def _warnings(raster: Raster, valid_share: float, hidden: bool) -> list[Advice]:
     found = []
+    if hidden:
+        found.append(
+            "The image is dark: choose the brightness range *2 to 98 %*, which the model sees too."
+        )
     gsd_m = raster.grid.gsd_m
     if gsd_m is not None and gsd_m > COARSE_GSD_M:
         found.append(

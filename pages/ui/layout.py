@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -28,7 +29,9 @@ _ADVICE_ICONS = {
 
 @cache
 def _logo() -> str:
-    return LOGO.read_text(encoding="utf-8")
+    """The logo as an image that needs no request; streamlit takes plain SVG out of HTML."""
+    content = base64.b64encode(LOGO.read_bytes()).decode()
+    return f'<img src="data:image/svg+xml;base64,{content}" alt="">'
 
 
 def top_bar() -> None:

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import folium
+import numpy as np
 import streamlit as st
 from branca.element import MacroElement
 from folium.map import Layer
@@ -18,8 +19,11 @@ from streamlit_folium import st_folium
 from samgeo_core.web.context import get_context
 from samgeo_core.web.frame import MapFrame
 from samgeo_core.web.urls import asset_url
+from samgeo_core.windows import Window
 
 LatLng = tuple[float, float]
+Bounds = tuple[LatLng, LatLng]
+"""South-west and north-east corner."""
 
 ESRI_IMAGERY = (
     "https://server.arcgisonline.com/ArcGIS/rest/services/World_Imagery/MapServer/tile/{z}/{y}/{x}"
@@ -35,6 +39,19 @@ def base_url() -> str:
 def satellite_at_start() -> bool:
     """Whether maps begin with the satellite map: not where the installation is offline."""
     return not get_context().settings.offline
+
+
+def outline(frame: MapFrame, window: Window) -> list[LatLng]:
+    """Corners of a window of the raster on its map, round from its first pixel."""
+    left, top, right, bottom = window.box_xyxy
+    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64)
+    return [(lat, lng) for lng, lat in frame.to_lnglat(corners).tolist()]
+
+
+def window_bounds(frame: MapFrame, window: Window) -> Bounds:
+    """The extent of a window of the raster on its map."""
+    lats, lngs = zip(*outline(frame, window), strict=True)
+    return (min(lats), min(lngs)), (max(lats), max(lngs))
 
 
 @dataclass(frozen=True)
@@ -106,14 +123,15 @@ class _Setup(MacroElement):
             {%- for name, layer in this.layers.items() %}
             {{ name }}: {{ layer.get_name() }},
             {%- endfor %}
-        });
+        }, {{ this.scale|tojson }});
         {% endmacro %}
         """
     )
 
-    def __init__(self, layers: Mapping[str, Layer]) -> None:
+    def __init__(self, layers: Mapping[str, Layer], *, scale: bool) -> None:
         super().__init__()
         self._name = "StudioSetup"
+        self.scale = scale
         self.layers = dict(layers)
         self.css = _own_file("map.css")
 
@@ -170,7 +188,13 @@ def _basemap(frame: MapFrame, show: bool) -> folium.TileLayer:
 
 
 def build_map(
-    frame: MapFrame, image_url: str, *, masks_url: str | None = None, basemap: bool = True
+    frame: MapFrame,
+    image_url: str,
+    *,
+    masks_url: str | None = None,
+    objects: bool = True,
+    basemap: bool = True,
+    focus: Bounds | None = None,
 ) -> folium.Map:
     """A map of one raster with its layers, all but the basemap from our own origin.
 
@@ -178,13 +202,14 @@ def build_map(
         frame: where the raster lies.
         image_url: address template of the raster's tiles.
         masks_url: address template of the tiles of a run's masks.
+        objects: whether there is a layer of objects; `MapView.source` fills it.
         basemap: whether the satellite map is switched on at the start; it is only there for
             rasters that lie on a web map.
+        focus: what fills the map at the start; None takes the whole raster.
     """
     studio_map = folium.Map(
         tiles=None,
         crs=frame.leaflet_crs,
-        control_scale=frame.is_geographic,
         # NOTE: folium keeps arguments named min_zoom and max_zoom for its own tile layer.
         minZoom=0,
         maxZoom=frame.max_zoom,
@@ -199,12 +224,13 @@ def build_map(
     layers["image"] = _tiles(image_url, "Image", frame)
     if masks_url is not None:
         layers["masks"] = _tiles(masks_url, "Masks", frame, show=False)
-    layers["objects"] = _ObjectsLayer("Objects")
+    if objects:
+        layers["objects"] = _ObjectsLayer("Objects")
     for layer in layers.values():
         studio_map.add_child(layer)
     studio_map.add_child(folium.LayerControl(collapsed=True))
-    studio_map.add_child(_Setup(layers))
-    studio_map.fit_bounds([list(corner) for corner in frame.bounds_latlng])
+    studio_map.add_child(_Setup(layers, scale=frame.is_geographic))
+    studio_map.fit_bounds([list(corner) for corner in focus or frame.bounds_latlng])
     return studio_map
 
 

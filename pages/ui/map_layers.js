@@ -86,7 +86,9 @@ window.samgeo = window.samgeo || (() => {
       fill.style.background = style.fillColor;
       fill.style.opacity = style.fillOpacity;
       const shown = state.items.reduce((n, item) => n + (item.shown ? 1 : 0), 0);
-      const text = state.note || `${numberText(shown, 0)} of ${numberText(state.items.length, 0)} objects`;
+      const total = state.items.length;
+      const number = shown === total ? numberText(total, 0) : `${numberText(shown, 0)} of ${numberText(total, 0)}`;
+      const text = state.note || `${number} object${total === 1 ? "" : "s"}`;
       row.appendChild(element("span", "samgeo-count", text));
     }
     if (state.layers.masks && state.map.hasLayer(state.layers.masks)) {
@@ -186,7 +188,7 @@ window.samgeo = window.samgeo || (() => {
     });
   }
 
-  function setup(map, layers) {
+  function setup(map, layers, scale) {
     Object.assign(state, { map, layers });
     const legend = L.control({ position: "bottomleft" });
     legend.onAdd = () => {
@@ -194,6 +196,7 @@ window.samgeo = window.samgeo || (() => {
       return state.legend;
     };
     legend.addTo(map);
+    if (scale) L.control.scale({ imperial: false, position: "bottomright" }).addTo(map);
     map.on("overlayadd overlayremove", drawLegend);
     if (layers.basemap) watchBasemap(map, layers.basemap);
     map.attributionControl.setPrefix(false);

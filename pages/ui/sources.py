@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
+from pages.ui.display import look_at
 from pages.ui.errors import friendly
 from pages.ui.layout import empty
 from pages.ui.state import get_state
@@ -45,7 +46,7 @@ def sample_gallery() -> None:
     if not samples:
         empty("No samples here", "Upload an image instead.")
         return
-    with st.grid(min_column_width=220, gap="small"):
+    with st.grid(4, min_column_width=210, gap="small"):
         for sample in samples:
             _sample_card(sample)
 
@@ -103,11 +104,11 @@ def list_rasters(folder: Path) -> list[str]:
 
 
 def _sample_card(sample: Sample) -> None:
-    with st.container(border=True, gap="xsmall", key=f"sample_{sample.key}"):
+    with st.container(border=True, gap="xsmall", height="stretch", key=f"sample_{sample.key}"):
         with friendly():
             st.image(_thumbnail(str(sample_path(sample.key))), alt=sample.title, width="stretch")
         st.markdown(f"**{sample.title}**")
-        st.caption(f"{sample.description} {sample.attribution}")
+        st.caption(sample.description, help=sample.attribution)
         if st.button("Open", key=f"open_sample_{sample.key}", width="stretch"):
             _take_in(sample_path(sample.key), sample.title, "sample")
 
@@ -115,7 +116,8 @@ def _sample_card(sample: Sample) -> None:
 @st.cache_data(show_spinner=False, max_entries=64)
 def _thumbnail(path: str) -> bytes:
     """A small JPEG of a raster, cut to the shape of a card."""
-    preview = Raster.open(path).preview(max_px=2 * max(THUMBNAIL_WH))
+    raster = Raster.open(path)
+    preview = raster.preview(2 * max(THUMBNAIL_WH), stretch=raster.stretch(mode="percentile"))
     width, height = THUMBNAIL_WH
     image = Image.fromarray(preview.rgb)
     scale = max(width / image.width, height / image.height)
@@ -130,7 +132,10 @@ def _take_in(source: BytesIO | Path, name: str, kind: SceneKind) -> Scene | None
     """Add a scene to the store and turn to it; an unusable file becomes a sentence."""
     state = get_state()
     with friendly():
-        scene = get_context().store.add_scene(source, name, state.owner, kind=kind)
+        store = get_context().store
+        scene = store.add_scene(source, name, state.owner, kind=kind)
+        if kind == "sample" and look_at(scene).dark:
+            scene = store.set_display(scene.scene_id, None, "percentile")
         state.open_scene(scene)
         st.rerun()
     return None
