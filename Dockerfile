@@ -38,8 +38,10 @@ COPY .streamlit .streamlit
 COPY pages pages
 COPY samgeo_core samgeo_core
 COPY scripts/check_health.py scripts/
+# A named server address keeps Streamlit from asking a service outside for the machine's own.
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    STREAMLIT_BROWSER_SERVER_ADDRESS=localhost \
     SAMGEO_CACHE_DIR=/app/cache \
     SAMGEO_DATA_DIR=/data
 USER 10001
