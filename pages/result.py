@@ -21,6 +21,7 @@ from samgeo_core.web.urls import label_template, objects_url, tile_template
 @st.fragment
 def _explore(run: Run, table: pd.DataFrame) -> None:
     left, right = st.columns([5, 3], gap="medium")
+    below = st.container()
     with right:
         summary = st.container()
         st.markdown("**Filter**")
@@ -32,9 +33,9 @@ def _explore(run: Run, table: pd.DataFrame) -> None:
             style, opacity = style_controls()
         has_place = area_column(table) == "area_m2"
         download_links(run, limits, has_place=has_place)
-    with left:
-        place = st.container()
+    with below:
         selected = _table(run, kept)
+    with left:
         view = MapView(
             source=objects_url(run, base_url()),
             style=style,
@@ -42,8 +43,7 @@ def _explore(run: Run, table: pd.DataFrame) -> None:
             opacity=opacity,
             selected=selected,
         )
-        with place:
-            _map(run, view)
+        _map(run, view)
 
 
 def _summary(run: Run, table: pd.DataFrame, kept: pd.DataFrame) -> None:

@@ -123,15 +123,15 @@ class _Setup(MacroElement):
             {%- for name, layer in this.layers.items() %}
             {{ name }}: {{ layer.get_name() }},
             {%- endfor %}
-        }, {{ this.scale|tojson }});
+        }, {{ this.options|tojavascript }});
         {% endmacro %}
         """
     )
 
-    def __init__(self, layers: Mapping[str, Layer], *, scale: bool) -> None:
+    def __init__(self, layers: Mapping[str, Layer], *, scale: bool, bounds: Bounds) -> None:
         super().__init__()
         self._name = "StudioSetup"
-        self.scale = scale
+        self.options = {"scale": scale, "bounds": [list(corner) for corner in bounds]}
         self.layers = dict(layers)
         self.css = _own_file("map.css")
 
@@ -229,8 +229,8 @@ def build_map(
     for layer in layers.values():
         studio_map.add_child(layer)
     studio_map.add_child(folium.LayerControl(collapsed=True))
-    studio_map.add_child(_Setup(layers, scale=frame.is_geographic))
-    studio_map.fit_bounds([list(corner) for corner in focus or frame.bounds_latlng])
+    bounds = focus or frame.bounds_latlng
+    studio_map.add_child(_Setup(layers, scale=frame.is_geographic, bounds=bounds))
     return studio_map
 
 

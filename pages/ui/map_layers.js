@@ -188,7 +188,19 @@ window.samgeo = window.samgeo || (() => {
     });
   }
 
-  function setup(map, layers, scale) {
+  // The frame gets its height only after the map is there, and may change with the screen: what is to
+  // be seen is fitted again until somebody moves the map.
+  function keepInSight(map, bounds) {
+    let touched = false;
+    const fit = () => { if (!touched) map.fitBounds(bounds, { animate: false }); };
+    for (const name of ["mousedown", "wheel", "touchstart", "keydown"]) {
+      map.getContainer().addEventListener(name, () => { touched = true; }, { passive: true, once: true });
+    }
+    map.on("resize", fit);
+    fit();
+  }
+
+  function setup(map, layers, { scale, bounds }) {
     Object.assign(state, { map, layers });
     const legend = L.control({ position: "bottomleft" });
     legend.onAdd = () => {
@@ -200,6 +212,7 @@ window.samgeo = window.samgeo || (() => {
     map.on("overlayadd overlayremove", drawLegend);
     if (layers.basemap) watchBasemap(map, layers.basemap);
     map.attributionControl.setPrefix(false);
+    keepInSight(map, bounds);
     drawLegend();
   }
 

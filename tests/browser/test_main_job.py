@@ -1,0 +1,219 @@
+"""The main job in a real browser without internet: open, try out, look, filter, download."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Frame, Page, expect
+
+from samgeo_core.generated_scene import GeneratedScene, generated_scene
+from samgeo_core.raster import Raster
+from tests.browser.conftest import WAIT_MS, Server, Visit
+
+pytestmark = pytest.mark.browser
+
+OUTLINE = (0x33, 0x88, 0xFF)
+IN_LEGEND_PX = 150
+"""More pixels of the outline's colour than the legend's swatch has."""
+
+
+def _map(page: Page) -> Frame:
+    """The document of the map on the page."""
+    page.wait_for_selector("iframe[src*='streamlit_folium']")
+    handle = page.query_selector("iframe[src*='streamlit_folium']")
+    frame = handle.content_frame() if handle else None
+    assert frame is not None
+    frame.wait_for_selector(".leaflet-container")
+    return frame
+
+
+def _map_pixels(page: Page) -> np.ndarray:
+    """The map as it is seen, uint8 [H, W, 3]."""
+    picture = page.locator("iframe[src*='streamlit_folium']").screenshot()
+    return np.asarray(Image.open(BytesIO(picture)).convert("RGB"))
+
+
+def _seen(page: Page, check: Callable[[np.ndarray], bool]) -> np.ndarray:
+    """The map's pixels once they pass a check: tiles fade in, a canvas is drawn a frame later."""
+    end = time.monotonic() + WAIT_MS / 1000
+    while not check(pixels := _map_pixels(page)):
+        assert time.monotonic() < end, "the map never came to look as expected"
+        page.wait_for_timeout(250)
+    return pixels
+
+
+def _is_a_picture(pixels: np.ndarray) -> bool:
+    return bool(pixels.std() > 20)
+
+
+def _count_of(pixels: np.ndarray, color: tuple[int, int, int], tolerance: int = 12) -> int:
+    near = np.abs(pixels.astype(int) - color).max(axis=2) <= tolerance
+    return int(near.sum())
+
+
+def _wait_for_tiles(frame: Frame) -> None:
+    frame.wait_for_function(
+        "document.querySelectorAll('img.leaflet-tile').length > 0 &&"
+        "[...document.querySelectorAll('img.leaflet-tile')].every(i => i.complete)",
+        timeout=WAIT_MS,
+    )
+
+
+def _open_server_file(page: Page) -> None:
+    page.get_by_role("button", name="Open file").click()
+    page.get_by_role("button", name="Continue to Segment").wait_for()
+
+
+def _move_slider(page: Page, label: str, steps: int) -> None:
+    page.get_by_role("slider", name=label).focus()
+    for _ in range(steps):
+        page.keyboard.press("ArrowRight")
+
+
+def test_from_an_image_to_polygons(
+    server: Server, visit: Callable[..., Visit], town: GeneratedScene, tmp_path: Path
+) -> None:
+    visited = visit(server.url)
+    page = visited.page
+
+    # Open: the raster shows as tiles of our own.
+    _open_server_file(page)
+    _wait_for_tiles(_map(page))
+    tiles = visited.arrived("/tiles/")
+    assert tiles
+    assert all(tile.headers["content-type"] == "image/png" for tile in tiles)
+    _seen(page, _is_a_picture)
+
+    # Segment: the real model on a small area.
+    page.get_by_role("button", name="Continue to Segment").click()
+    page.get_by_text("Large objects", exact=True).click()
+    page.get_by_text("A coarse grid").wait_for()
+    expect(page.get_by_text("Click the map to move")).to_be_visible()
+    page.get_by_role("button", name="Try out").click()
+    page.get_by_text("in the try-out area").wait_for(timeout=3 * WAIT_MS)
+    frame = _map(page)
+    frame.wait_for_function("/[1-9][0-9]* objects?/.test(document.body.innerText)")
+    assert len(visited.arrived("/objects.geojson")) == 1
+
+    # Result: polygons on the map, drawn by the browser from our own layer.
+    page.get_by_role("link", name="See the result").click()
+    page.get_by_text("Choose a row").wait_for()
+    frame = _map(page)
+    frame.wait_for_function("/[1-9][0-9]* objects?/.test(document.body.innerText)")
+    _wait_for_tiles(frame)
+    with_outlines = _seen(page, lambda pixels: _count_of(pixels, OUTLINE) > 3 * IN_LEGEND_PX)
+
+    # The masks are a layer of tiles that can be switched on, the polygons one to switch off.
+    frame.locator(".leaflet-control-layers").hover()
+    frame.get_by_text("Objects", exact=True).click()
+    frame.get_by_text("Masks", exact=True).click()
+    frame.get_by_text("Masks, one colour each").wait_for()
+    _wait_for_tiles(frame)
+    assert visited.arrived("/labels/")
+    page.mouse.move(5, 5)
+
+    def shows_masks(pixels: np.ndarray) -> bool:
+        changed = np.abs(pixels.astype(int) - with_outlines).max(axis=2) > 20
+        return _count_of(pixels, OUTLINE) < IN_LEGEND_PX and bool(changed.mean() > 0.02)
+
+    _seen(page, shows_masks)
+
+    # Download: what comes home opens, with the scene's CRS, inside the area.
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="GeoPackage").click()
+    path = tmp_path / "objects.gpkg"
+    waiting.value.save_as(path)
+    layer = gpd.read_file(path, layer="objects")
+    shown = int(page.get_by_role("heading", level=1).inner_text().split()[0])
+    assert len(layer) == shown > 0
+    assert layer.crs == Raster.open(town.path).grid.crs
+    assert layer.geometry.is_valid.all()
+    assert (layer["area_m2"] > 0).all()
+    truth = gpd.GeoSeries(town.truth, crs=layer.crs)
+    best = max(
+        a.intersection(b).area / a.union(b).area for a in layer.geometry for b in truth.geometry
+    )
+    assert best > 0.8
+
+
+def test_filters_act_without_a_new_map_and_a_reload_finds_the_result(
+    server: Server, visit: Callable[..., Visit], many_objects: str
+) -> None:
+    visited = visit(f"{server.url}/result?run={many_objects}")
+    page = visited.page
+    frame = _map(page)
+    frame.get_by_text("5,000 objects", exact=True).wait_for()
+    _seen(page, lambda pixels: _count_of(pixels, OUTLINE) > 2000)
+
+    _move_slider(page, "Least quality", 5)
+    frame.wait_for_function("/^[0-9,]+ of 5,000 objects/m.test(document.body.innerText)")
+    page.get_by_text("filtered out").wait_for()
+    assert len(visited.arrived("/objects.geojson")) == 1
+
+    # Attributes under the pointer.
+    box = page.locator("iframe[src*='streamlit_folium']").bounding_box()
+    assert box is not None
+    for step in range(60):
+        page.mouse.move(box["x"] + 300 + 2 * step, box["y"] + box["height"] / 2 + step % 7)
+        if frame.locator(".samgeo-tip").count():
+            break
+    expect(frame.locator(".samgeo-tip")).to_contain_text("Quality")
+
+    page.reload()
+    _map(page).get_by_text("5,000 objects", exact=True).wait_for()
+    page.get_by_role("heading", name="5,000 objects").wait_for()
+
+
+def test_a_raster_without_crs_below_a_prefix(
+    server_below: Server, visit: Callable[..., Visit]
+) -> None:
+    generated_scene(server_below.input_dir / "plain.tif", size=500, crs=None)
+    visited = visit(server_below.url, width=390, height=844)
+    page = visited.page
+    _open_server_file(page)
+    _wait_for_tiles(_map(page))
+    tiles = visited.arrived("/maps/studio/tiles/")
+    assert tiles
+    _seen(page, _is_a_picture)
+    assert visited.arrived("/maps/studio/assets/leaflet/dist/leaflet.js")
+    page.get_by_text("no coordinate system").wait_for()
+    # Nothing is wider than the screen.
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390
+
+
+def test_an_unusable_upload_is_a_sentence(server: Server, visit: Callable[..., Visit]) -> None:
+    page = visit(server.url).page
+    page.get_by_text("Or start with a sample").wait_for()
+    page.set_input_files(
+        "input[type=file]",
+        {"name": "photo.png", "mimeType": "image/png", "buffer": b"this is no picture"},
+    )
+    alert = page.get_by_role("alert")
+    alert.wait_for()
+    assert "can be opened" in alert.inner_text()
+
+
+def test_a_run_can_be_followed_and_cancelled(
+    server: Server, visit: Callable[..., Visit], town: GeneratedScene
+) -> None:
+    page = visit(server.url).page
+    _open_server_file(page)
+    page.get_by_role("button", name="Continue to Segment").click()
+    page.get_by_text("Small objects", exact=True).click()
+    page.get_by_text("A dense grid").wait_for()
+    page.get_by_role("button", name="Run on whole image").click()
+    page.get_by_role("progressbar").wait_for()
+    # A reload comes back to the run that is under way.
+    page.wait_for_url("**run=*")
+    page.reload()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("The run was cancelled").wait_for()
+    assert page.get_by_role("button", name="Run on whole image").is_enabled()

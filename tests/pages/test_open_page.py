@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.ui.sources import list_rasters
+from samgeo_core.samples import list_samples
+from samgeo_core.web import context as context_module
+from samgeo_core.web.context import AppContext
+from tests.factories import MakeRaster
+from tests.pages.conftest import OWNER, OpenPage
+
+
+def _texts(app: AppTest) -> str:
+    parts = [*app.markdown, *app.caption, *app.title, *app.subheader]
+    return "\n".join(str(part.value) for part in parts)
+
+
+def _html(app: AppTest) -> str:
+    return "\n".join(str(part.proto.body) for part in app.get("html"))
+
+
+def test_the_first_visit_offers_upload_and_samples(open_page: OpenPage) -> None:
+    app = open_page()
+    assert app.title[0].value == "Turn an aerial or satellite image into polygons"
+    assert len(app.get("file_uploader")) == 1
+    samples = [button for button in app.button if str(button.key).startswith("open_sample_")]
+    assert len(samples) == len(list_samples()) > 0
+
+
+def test_one_click_opens_a_sample(open_page: OpenPage, context: AppContext) -> None:
+    app = open_page()
+    app.button(key="open_sample_salt-ponds").click().run()
+    assert not app.exception
+    (scene,) = context.store.scenes()
+    assert app.query_params["scene"] == scene.scene_id
+    assert scene.kind == "sample"
+    assert "7 × uint8" in _html(app)
+    assert any(button.label == "Continue to Segment" for button in app.button)
+
+
+def test_an_uploaded_image_is_opened(
+    open_page: OpenPage, context: AppContext, make_raster: MakeRaster
+) -> None:
+    path = make_raster(shape_hw=(300, 400))
+    app = open_page()
+    app.get("file_uploader")[0].upload(path.name, path.read_bytes(), "image/tiff").run()
+    assert not app.exception
+    (scene,) = context.store.scenes()
+    assert scene.name == "image.tif"
+    assert "400 × 300 px" in _html(app)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (b"not an image at all", "GeoTIFF"),
+        (b'<VRTDataset rasterXSize="1" rasterYSize="1"/>', "virtual raster"),
+    ],
+)
+def test_an_unusable_upload_becomes_a_sentence(
+    open_page: OpenPage, context: AppContext, content: bytes, says: str
+) -> None:
+    app = open_page()
+    app.get("file_uploader")[0].upload("picture.tif", content, "image/tiff").run()
+    assert not app.exception
+    (error,) = app.error
+    assert says in error.value
+    assert context.store.scenes() == []
+
+
+def test_files_of_the_server_are_offered(
+    open_page: OpenPage,
+    context: AppContext,
+    make_raster: MakeRaster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = make_raster(shape_hw=(300, 300))
+    (path.parent / "notes.txt").write_text("no image")
+    settings = replace(context.settings, input_dir=path.parent)
+    monkeypatch.setattr(context_module, "_context", replace(context, settings=settings))
+    app = open_page()
+    assert app.selectbox(key="server_file").options[0].startswith("image.tif")
+    app.button(key="open_server_file").click().run()
+    (scene,) = context.store.scenes()
+    assert scene.source == path.resolve()
+
+
+def test_links_do_not_lead_out_of_the_servers_folder(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "outside.tif"
+    inside.mkdir()
+    outside.write_bytes(b"II*\0")
+    (inside / "link.tif").symlink_to(outside)
+    (inside / "a.png").write_bytes(b"x")
+    assert list_rasters(inside) == ["a.png"]
+
+
+def test_bands_and_stretch_are_kept(
+    open_page: OpenPage, context: AppContext, make_raster: MakeRaster
+) -> None:
+    scene = context.store.add_scene(
+        make_raster(bands=4, dtype="uint16", shape_hw=(300, 300)), "x.tif", OWNER
+    )
+    app = open_page(scene=scene)
+    app.selectbox(key="band_Red").set_value(4)
+    next(button for button in app.button if button.label == "Apply").click().run()
+    assert not app.exception
+    assert context.store.scene(scene.scene_id).display.bands == (4, 2, 3)
+
+
+def test_an_image_without_data_cannot_be_segmented(
+    open_page: OpenPage, context: AppContext, make_raster: MakeRaster
+) -> None:
+    data = np.zeros((3, 300, 300), np.uint8)
+    scene = context.store.add_scene(make_raster(data=data, nodata=0), "x.tif", OWNER)
+    app = open_page(scene=scene)
+    assert "nothing to segment" in _texts(app)
+    button = next(button for button in app.button if button.label == "Continue to Segment")
+    assert button.disabled
+
+
+def test_names_are_shown_as_text(
+    open_page: OpenPage, context: AppContext, make_raster: MakeRaster
+) -> None:
+    name = "<b>**x**.tif"
+    scene = context.store.add_scene(make_raster(shape_hw=(300, 300)), name, OWNER)
+    app = open_page(scene=scene)
+    assert "<b>**x**" not in _html(app)
+    assert "&lt;b&gt;" in _html(app)
+    assert app.title[0].value == r"\<b\>\*\*x\*\*\.tif"
+
+
+def test_an_address_of_a_deleted_scene_says_so(
+    open_page: OpenPage, context: AppContext, make_raster: MakeRaster
+) -> None:
+    scene = context.store.add_scene(make_raster(shape_hw=(300, 300)), "x.tif", OWNER)
+    context.store.delete_scene(scene.scene_id)
+    app = open_page(scene=scene)
+    assert "not there any more" in app.warning[0].value
+    assert "scene" not in app.query_params
