@@ -90,8 +90,9 @@ class SegmentConfig:
         bands: three 1-based bands shown to the model as red, green, blue; None lets the raster say.
         stretch: auto, percentile, minmax or none: how values become 8 bits.
         window_px: side of the windows the raster is read in; None reads it whole.
-        preset: exact (SAM's own automatic masks).
-        automatic: SAM's parameters.
+        preset: exact (SAM's own automatic masks, at one scale) or full (everything, at several
+            scales: thresholds and grid follow from the image, so `automatic` has no say).
+        automatic: SAM's parameters, for the exact preset.
     """
 
     model: str = "vit_t"
@@ -134,4 +135,4 @@ class SegmentConfig:
         return cls(**data)
 
 
-PRESETS = ("exact",)
+PRESETS = ("exact", "full")

@@ -131,6 +131,10 @@ def _segment_tile(
     model: LoadedModel, tile: TileImage, config: SegmentConfig, monitor: Monitor
 ) -> ObjectSet:
     """Objects of a tile, looked at window by window."""
+    if config.preset == "full":
+        from samgeo_core.engine.full import generate_full
+
+        return generate_full(model, tile, monitor=monitor)
     from samgeo_core.engine.automatic import generate
 
     windows = config.windows(tile.shape_hw)

@@ -1,0 +1,173 @@
+"""Asking one window for masks at many points, and what is known of each mask that comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from segment_anything.utils.amg import is_box_near_crop_edge
+
+from samgeo_core.engine.decoder import ImageTerms
+from samgeo_core.engine.encoder import Embedding, encode
+from samgeo_core.engine.masks import LogitCrop, MaskGrid, box_of, mask_grid, stability
+from samgeo_core.engine.predictor import (
+    decode_masks,
+    decoder_of,
+    group_size,
+    image_terms,
+    to_input_frame,
+)
+from samgeo_core.engine.threads import side_by_side
+from samgeo_core.models.loading import LoadedModel
+from samgeo_core.objects import BoolMask
+from samgeo_core.progress import Monitor
+from samgeo_core.tile import TileImage
+from samgeo_core.windows import ShapeHW, Window
+
+# On a CPU a larger batch would only push the prompts' state out of the caches.
+_CPU_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a mask must reach to become a candidate.
+
+    Attributes:
+        score: predicted IoU must be above this.
+        stability: stability score must be at least this.
+        offset: shift of the cutoff by which stability is measured, in logits.
+        edge_px: a mask this near an edge of its window that is no edge of the tile is cut, px.
+    """
+
+    score: float
+    stability: float
+    offset: float
+    edge_px: float
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One mask that reached the floor, in the frame of the whole tile.
+
+    Attributes:
+        box: first and last column and row (x0, y0, x1, y1), all inclusive, px.
+        point_xy: the prompt, px.
+        score, stability: predicted IoU and stability score.
+        window: where it was seen.
+    """
+
+    crop: LogitCrop
+    grid: MaskGrid
+    window: Window
+    box: tuple[int, int, int, int]
+    point_xy: tuple[float, float]
+    score: float
+    stability: float
+    threshold: float
+
+    def mask(self) -> tuple[BoolMask, tuple[int, int]]:
+        """The mask at the tile's resolution, [h, w], and the column and row where it starts."""
+        full, (x, y) = self.grid.resample(self.crop)
+        mask: BoolMask = (full > self.threshold).cpu().numpy()
+        return mask, (x + self.window.x, y + self.window.y)
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedWindow:
+    """A window of a tile, encoded, that can be asked for masks.
+
+    Attributes:
+        window: the part of the tile.
+        shape_hw: of the whole tile, px.
+        floor: what masks must reach.
+    """
+
+    model: LoadedModel
+    embedding: Embedding
+    terms: ImageTerms
+    grid: MaskGrid
+    window: Window
+    shape_hw: ShapeHW
+    floor: Floor
+
+    @classmethod
+    def encode(
+        cls, model: LoadedModel, tile: TileImage, window: Window, floor: Floor
+    ) -> EncodedWindow:
+        """Encode a window of a tile."""
+        rgb = np.ascontiguousarray(tile.rgb[window.slices])
+        embedding = encode(model, TileImage(rgb, tile.valid[window.slices]))
+        side = model.sam.image_encoder.img_size
+        logits_side = 4 * decoder_of(model).side
+        grid = mask_grid(window.shape_hw, embedding.input_hw, side, logits_side, model.device)
+        terms = image_terms(model, embedding)
+        return cls(model, embedding, terms, grid, window, tile.shape_hw, floor)
+
+    def ask(
+        self, points_xy: NDArray[np.float64], batch: int, monitor: Monitor, done: int, total: int
+    ) -> Iterator[Candidate]:
+        """Candidates of points [K, 2], px of the window, in the order of the points.
+
+        Args:
+            points_xy: one prompt each.
+            batch: prompts decoded together.
+            monitor: hears of the stage "decode" as ``done`` grows towards ``total``.
+            done: prompts that were asked before.
+            total: prompts of the whole work.
+        """
+        if self.model.device.type == "cpu":
+            batch = min(batch, _CPU_BATCH)
+        batches = [points_xy[i : i + batch] for i in range(0, len(points_xy), batch)]
+        monitor.step("decode", done, total)
+        with closing(side_by_side(self._candidates, batches, self.model.device)) as results:
+            for xy, candidates in zip(batches, results, strict=True):
+                yield from candidates
+                done += len(xy)
+                monitor.step("decode", done, total)
+
+    def _candidates(self, xy: NDArray[np.float64]) -> list[Candidate]:
+        decoder, device = decoder_of(self.model), self.model.device
+        coords = torch.as_tensor(to_input_frame(self.embedding, xy), dtype=torch.float32)
+        prompts = coords.to(device)[:, None], torch.ones(len(xy), 1, device=device)
+        sparse, _ = self.model.sam.prompt_encoder(points=prompts, boxes=None, masks=None)
+        group = group_size(self.model, len(xy))
+        state = decoder.transform(self.terms, sparse, group)
+        heads = state.iou > self.floor.score
+        heads[:, 0] = False
+        where = heads.nonzero().tolist()
+        groups = decode_masks(decoder, self.terms, state, heads, group)
+        found = []
+        for (prompt, head), logits in zip(where, (m for g in groups for m in g), strict=True):
+            point = (float(xy[prompt, 0]) + self.window.x, float(xy[prompt, 1]) + self.window.y)
+            if candidate := self._examine(logits, point, float(state.iou[prompt, head])):
+                found.append(candidate)
+        return found
+
+    def _examine(
+        self, logits: torch.Tensor, point_xy: tuple[float, float], score: float
+    ) -> Candidate | None:
+        """Stability, box and edge rule of one mask; None if it fails."""
+        grid, window, floor = self.grid, self.window, self.floor
+        threshold = self.model.sam.mask_threshold
+        wide = grid.crop(logits, min(threshold - floor.offset, threshold))
+        if wide is None:
+            return None
+        full, (x, y) = grid.resample(wide)
+        stable = stability(full, threshold, floor.offset)
+        if floor.stability > 0 and not stable >= floor.stability:
+            return None
+        inner = box_of(full > threshold)
+        if inner is None:
+            return None
+        box = (inner[0] + x, inner[1] + y, inner[2] + x, inner[3] + y)
+        whole = [0, 0, self.shape_hw[1], self.shape_hw[0]]
+        edges = list(window.box_xyxy)
+        if is_box_near_crop_edge(torch.tensor([box]), edges, whole, floor.edge_px)[0]:
+            return None
+        placed = (box[0] + window.x, box[1] + window.y, box[2] + window.x, box[3] + window.y)
+        crop = grid.crop(logits, threshold) or wide
+        return Candidate(crop, grid, window, placed, point_xy, score, stable, threshold)

@@ -1,0 +1,83 @@
+"""The full preset finds what is there, once, at every size, and covers the image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from samgeo_core.engine.full import FullConfig, _looks, generate_full
+from samgeo_core.errors import CancelledError
+from samgeo_core.generated_scene import generated_scene
+from samgeo_core.progress import CancelToken, Monitor, Progress
+from samgeo_core.raster import Raster
+from samgeo_core.tile import TileImage
+from samgeo_core.windows import ShapeHW
+
+
+@pytest.mark.parametrize(
+    "shape_hw", [(100, 80), (512, 512), (1024, 1024), (430, 1764), (2048, 2048), (3000, 5000)]
+)
+def test_windows_of_each_scale_answer_for_every_pixel_once(shape_hw: ShapeHW) -> None:
+    looks = list(_looks(shape_hw, FullConfig()))
+    sides = {max(look.window.shape_hw) for look in looks}
+    assert len(sides) >= 1
+    by_step: dict[tuple[int, ...], Any] = {}
+    for look in looks:
+        counts = by_step.setdefault(look.steps_px, np.zeros(shape_hw, np.uint8))
+        counts[look.core.slices] += 1
+        assert look.core.intersection(look.window) == look.core
+    for counts in by_step.values():
+        assert (counts == 1).all()
+    order = [look.steps_px[0] for look in looks]
+    assert order == sorted(order, reverse=True)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return generated_scene(tmp_path_factory.mktemp("full") / "scene.tif", size=512, seed=3)
+
+
+@pytest.mark.weights
+def test_known_objects_are_found_once_and_the_image_is_covered(
+    scene: Any, default_model: Any
+) -> None:
+    from rasterio.features import rasterize
+
+    tile = Raster.open(scene.path).read()
+    objects = generate_full(default_model, tile, FullConfig(steps_px=(32,)))
+    masks = [objects.full_mask(i) for i in range(len(objects))]
+    best = []
+    for outline in scene.truth_px:
+        truth = rasterize([outline], out_shape=tile.shape_hw).astype(bool)
+        best.append(max((m & truth).sum() / (m | truth).sum() for m in masks))
+    assert np.mean([iou >= 0.5 for iou in best]) >= 0.95
+    assert np.mean([iou >= 0.75 for iou in best]) >= 0.9
+    assert np.any(masks, axis=0).mean() >= 0.95
+    assert objects.areas_px.min() >= 16
+    for i, mask in enumerate(masks):
+        for other in masks[:i]:
+            assert (mask & other).sum() / (mask | other).sum() <= 0.76, "the same object twice"
+
+
+@pytest.mark.weights
+def test_nothing_on_pixels_without_data_and_cancel_stops(scene: Any, default_model: Any) -> None:
+    tile = Raster.open(Path(scene.path)).read()
+    valid = tile.valid.copy()
+    valid[:, 150:] = False
+    objects = generate_full(default_model, TileImage(tile.rgb, valid), FullConfig(steps_px=(48,)))
+    assert len(objects)
+    assert not any(objects.full_mask(i)[:, 150:].any() for i in range(len(objects)))
+
+    token = CancelToken()
+    steps: list[Progress] = []
+
+    def stop(progress: Progress) -> None:
+        steps.append(progress)
+        token.cancel()
+
+    with pytest.raises(CancelledError):
+        generate_full(default_model, tile, None, Monitor(stop, token))
+    assert len(steps) == 1
