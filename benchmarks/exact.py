@@ -48,7 +48,7 @@ def measure(side: str, image: Path, out: Path) -> None:
     from samgeo_core.config import AutomaticConfig
     from samgeo_core.engine.automatic import generate
     from samgeo_core.models.loading import load_model
-    from samgeo_core.raster import Raster
+    from samgeo_core.reading.raster import Raster
     from samgeo_core.tile import TileImage
 
     model = load_model("vit_t", device="cpu")

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.ui.display import display_form, look_at
+from pages.ui.errors import friendly
 from pages.ui.facts import raster_advice, raster_facts
 from pages.ui.layout import SEGMENT, advice_list, fact_list
 from pages.ui.map import MapView, base_url, build_map, satellite_at_start, show_map
@@ -47,6 +48,9 @@ def _show_scene(scene: Scene) -> None:
         tiles = tile_template(scene, base_url())
         image_map = build_map(scene.frame, tiles, objects=False, basemap=satellite_at_start())
         show_map(image_map, MapView(), key=f"open_{scene.scene_id}", height=560)
+
+
+def _others() -> None:
     with st.expander("Open another image", icon=":material/folder_open:"):
         upload_box()
         server_files()
@@ -58,4 +62,7 @@ opened = current_scene()
 if opened is None:
     _welcome()
 else:
-    _show_scene(opened)
+    # A file of the server may be gone by now; the way to other images stays open.
+    with friendly():
+        _show_scene(opened)
+    _others()

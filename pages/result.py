@@ -29,7 +29,7 @@ def _explore(run: Run, table: pd.DataFrame) -> None:
         kept = table[limits.keeps(table)]
         with summary:
             _summary(run, table, kept)
-        with st.expander("Style", icon=":material/palette:"):
+        with st.popover("Style", icon=":material/palette:", width="stretch"):
             style, opacity = style_controls()
         has_place = area_column(table) == "area_m2"
         download_links(run, limits, has_place=has_place)
@@ -55,6 +55,8 @@ def _summary(run: Run, table: pd.DataFrame, kept: pd.DataFrame) -> None:
     if hidden:
         parts.append(f"{hidden:,} filtered out")
     st.caption(" · ".join(parts))
+    if run.area is not None:
+        st.page_link(SEGMENT, label="Run on the whole image", icon=":material/arrow_back:")
 
 
 def _table(run: Run, kept: pd.DataFrame) -> int | None:

@@ -10,16 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from samgeo_core.api.samgeo import SamGeo
     from samgeo_core.config import AutomaticConfig, SegmentConfig
     from samgeo_core.errors import SamGeoError
-    from samgeo_core.export import write_vector
     from samgeo_core.geogrid import GeoGrid
     from samgeo_core.models.loading import load_model
     from samgeo_core.objects import ObjectSet
     from samgeo_core.pipeline import Segmentation, segment, write_run
     from samgeo_core.progress import CancelToken, Monitor
-    from samgeo_core.raster import Raster
-    from samgeo_core.samgeo import SamGeo
+    from samgeo_core.reading.raster import Raster
+    from samgeo_core.results.export import write_vector
     from samgeo_core.windows import Window
 
 __version__ = "0.1.0"
@@ -30,8 +30,8 @@ _HOMES = {
     "GeoGrid": "geogrid",
     "Monitor": "progress",
     "ObjectSet": "objects",
-    "Raster": "raster",
-    "SamGeo": "samgeo",
+    "Raster": "reading.raster",
+    "SamGeo": "api.samgeo",
     "SamGeoError": "errors",
     "SegmentConfig": "config",
     "Segmentation": "pipeline",
@@ -39,7 +39,7 @@ _HOMES = {
     "load_model": "models.loading",
     "segment": "pipeline",
     "write_run": "pipeline",
-    "write_vector": "export",
+    "write_vector": "results.export",
 }
 
 __all__ = [

@@ -14,19 +14,24 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from samgeo_core.annotate import write_annotation
 from samgeo_core.config import SegmentConfig
-from samgeo_core.export import write_vector
-from samgeo_core.files import replacing
 from samgeo_core.geogrid import GeoGrid
-from samgeo_core.labels import binary_mask, label_raster, write_label_raster, write_mask_raster
 from samgeo_core.merge import merge_windows
 from samgeo_core.objects import ObjectSet
 from samgeo_core.progress import SILENT, Monitor
-from samgeo_core.raster import Raster
-from samgeo_core.stretch import StretchMode
+from samgeo_core.reading.raster import Raster
+from samgeo_core.reading.stretch import StretchMode
+from samgeo_core.results.annotate import write_annotation
+from samgeo_core.results.export import write_vector
+from samgeo_core.results.files import replacing
+from samgeo_core.results.labels import (
+    binary_mask,
+    label_raster,
+    write_label_raster,
+    write_mask_raster,
+)
+from samgeo_core.results.vectorize import vectorize
 from samgeo_core.tile import TileImage
-from samgeo_core.vectorize import vectorize
 from samgeo_core.windows import Window
 
 if TYPE_CHECKING:

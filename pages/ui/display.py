@@ -7,7 +7,7 @@ import streamlit as st
 from pages.ui.errors import friendly
 from pages.ui.facts import Look
 from pages.ui.text import plain
-from samgeo_core.raster import Raster
+from samgeo_core.reading.raster import Raster
 from samgeo_core.web.context import get_context
 from samgeo_core.web.records import Scene
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui.map import base_url
 from pages.ui.text import markup
-from samgeo_core.formats import FORMATS
+from samgeo_core.results.formats import FORMATS
 from samgeo_core.web.downloads import Download, downloads
 from samgeo_core.web.filters import ObjectFilter
 from samgeo_core.web.records import Run

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pages.ui.text import length_m, percent, size_bytes
-from samgeo_core.raster import Raster
+from samgeo_core.reading.raster import Raster
 
 COARSE_GSD_M = 5.0
 MUCH_NODATA_SHARE = 0.3

@@ -12,7 +12,8 @@ from samgeo_core.models.minisam import CONVERTED_FILENAME
 from samgeo_core.models.registry import DEFAULT_MODEL, MODELS
 from samgeo_core.settings import Settings
 
-DEVICES = {None: "Automatic", "cpu": "CPU", "cuda": "NVIDIA GPU (cuda)", "mps": "Apple GPU (mps)"}
+_BEST, _OWN = "best", ""
+DEVICES = {_BEST: "Automatic", "cpu": "CPU", "cuda": "NVIDIA GPU (cuda)", "mps": "Apple GPU (mps)"}
 _CHECKPOINT_SUFFIXES = {".pt", ".pth"}
 
 
@@ -50,8 +51,8 @@ def model_controls(settings: Settings) -> ModelChoice:
 
 
 def device_control() -> str | None:
-    """Draw the choice of the device."""
-    return st.selectbox(
+    """Draw the choice of the device; None is the best there is."""
+    chosen = st.selectbox(
         "Runs on",
         list(DEVICES),
         format_func=DEVICES.__getitem__,
@@ -59,6 +60,7 @@ def device_control() -> str | None:
         persist_state="session",
         help="Automatic takes a graphics card where there is one.",
     )
+    return None if chosen == _BEST else chosen
 
 
 def weights_here(name: str, cache_dir: Path) -> bool:
@@ -91,13 +93,13 @@ def _checkpoint_control(folder: Path | None) -> str | None:
         return None
     chosen = st.selectbox(
         "Weights",
-        [None, *files],
-        format_func=lambda file: "The model's own" if file is None else plain(file),
+        [_OWN, *files],
+        format_func=lambda file: "The model's own" if file == _OWN else plain(file),
         key="checkpoint",
         persist_state="session",
         help="Checkpoints of your own, from the folder set by SAMGEO_CHECKPOINT_DIR.",
     )
-    return None if chosen is None else str(folder / chosen)
+    return None if chosen == _OWN else str(folder / chosen)
 
 
 def _weights_note(name: str, settings: Settings) -> bool:

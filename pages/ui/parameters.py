@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -18,21 +18,32 @@ class Preset:
     """Values that suit one kind of scene; everything else stays at SAM's default."""
 
     title: str
-    values: Mapping[str, Any]
     says: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    engine: str = "exact"
 
 
 PRESETS = {
-    "balanced": Preset("Balanced", {}, "SAM's own defaults."),
-    "quick": Preset(
-        "Large objects",
-        {"points_per_side": 16, "min_mask_region_area": 100},
-        "A coarse grid: about four times faster, misses small objects.",
+    "everything": Preset(
+        "Everything",
+        "Looks at several scales, from the whole image down to single pixels, asks where nothing "
+        "good was found yet and covers nearly all of the image. Finds most; no settings needed.",
+        engine="full",
     ),
-    "fine": Preset(
+    "sam": Preset(
+        "SAM's own",
+        "Exactly the masks of SAM's automatic mode, at one scale: the surest objects only, often "
+        "half of the image.",
+    ),
+    "large": Preset(
+        "Large objects",
+        "SAM's own with a coarse grid: about four times faster, misses small objects.",
+        {"points_per_side": 16, "min_mask_region_area": 100},
+    ),
+    "small": Preset(
         "Small objects",
+        "SAM's own with a dense grid and milder thresholds: about four times slower.",
         {"points_per_side": 64, "pred_iou_thresh": 0.84, "stability_score_thresh": 0.92},
-        "A dense grid and milder thresholds: about four times slower.",
     ),
 }
 
@@ -121,9 +132,10 @@ def main_controls() -> None:
         width="stretch",
         persist_state="session",
     )
-    st.caption(PRESETS[st.session_state[f"{_PREFIX}preset"]].says)
-    for control in MAIN_CONTROLS:
-        _slider(control)
+    st.caption(_preset().says)
+    if has_sliders():
+        for control in MAIN_CONTROLS:
+            _slider(control)
 
 
 def advanced_controls() -> None:
@@ -136,8 +148,24 @@ def advanced_controls() -> None:
     st.button("Back to the preset", on_click=_apply_preset, key=f"{_PREFIX}reset")
 
 
+def has_sliders() -> bool:
+    """Whether SAM's parameters have a say in the chosen preset."""
+    return _preset().engine == "exact"
+
+
+def read_engine() -> str:
+    """The preset of `SegmentConfig` that was chosen."""
+    return _preset().engine
+
+
+def _preset() -> Preset:
+    return PRESETS[st.session_state[f"{_PREFIX}preset"]]
+
+
 def read_automatic() -> AutomaticConfig:
-    """What the controls say."""
+    """What the controls say; SAM's defaults where they have no say."""
+    if not has_sliders():
+        return AutomaticConfig()
     return AutomaticConfig(**{control.name: _value(control.name) for control in CONTROLS})
 
 
@@ -169,12 +197,12 @@ def _slider(control: Control) -> None:
 
 def _fill_in_defaults() -> None:
     if f"{_PREFIX}preset" not in st.session_state:
-        st.session_state[f"{_PREFIX}preset"] = "balanced"
+        st.session_state[f"{_PREFIX}preset"] = "everything"
         _apply_preset()
 
 
 def _apply_preset() -> None:
-    values = PRESETS[st.session_state[f"{_PREFIX}preset"]].values
+    values = _preset().values
     for control in CONTROLS:
         value = values.get(control.name, _DEFAULTS[control.name])
         st.session_state[_PREFIX + control.name] = _on_slider(value)

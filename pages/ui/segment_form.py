@@ -7,7 +7,13 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pages.ui.models import device_control, model_controls
-from pages.ui.parameters import advanced_controls, main_controls, read_automatic
+from pages.ui.parameters import (
+    advanced_controls,
+    has_sliders,
+    main_controls,
+    read_automatic,
+    read_engine,
+)
 from samgeo_core.config import SegmentConfig
 from samgeo_core.web.context import get_context
 from samgeo_core.web.records import Scene
@@ -38,9 +44,10 @@ def segment_form(scene: Scene) -> Choice:
     model = model_controls(get_context().settings)
     main_controls()
     with st.expander("Advanced", icon=":material/tune:"):
-        window_px = _window_control(scene)
+        window_px = _window_control(scene) if has_sliders() else None
         device = device_control()
-        advanced_controls()
+        if has_sliders():
+            advanced_controls()
     config = SegmentConfig(
         model=model.name,
         checkpoint=model.checkpoint,
@@ -48,6 +55,7 @@ def segment_form(scene: Scene) -> Choice:
         bands=scene.display.bands,
         stretch=scene.display.stretch,
         window_px=window_px,
+        preset=read_engine(),
         automatic=read_automatic(),
     )
     return Choice(config, model.usable)

@@ -13,8 +13,8 @@ from pages.ui.errors import friendly
 from pages.ui.layout import empty
 from pages.ui.state import get_state
 from pages.ui.text import plain, size_bytes
-from samgeo_core.raster import Raster
-from samgeo_core.samples import Sample, list_samples, sample_path
+from samgeo_core.reading.raster import Raster
+from samgeo_core.reading.samples import Sample, list_samples, sample_path
 from samgeo_core.web.context import get_context
 from samgeo_core.web.records import Scene, SceneKind
 

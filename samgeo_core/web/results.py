@@ -8,7 +8,7 @@ from affine import Affine
 
 from samgeo_core.errors import NotFoundError
 from samgeo_core.geogrid import GeoGrid
-from samgeo_core.raster import Raster
+from samgeo_core.reading.raster import Raster
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.frame import MapFrame, map_frame
 from samgeo_core.web.records import Run

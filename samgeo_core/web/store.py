@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from samgeo_core.errors import NotFoundError, RasterError, RasterTooLargeError
-from samgeo_core.stretch import StretchMode
+from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.web.ids import checked_id, new_id
 from samgeo_core.web.records import (
     Display,

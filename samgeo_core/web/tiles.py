@@ -15,8 +15,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
-from samgeo_core.raster import Raster, open_dataset
-from samgeo_core.stretch import Stretch
+from samgeo_core.reading.raster import Raster, open_dataset
+from samgeo_core.reading.stretch import Stretch
 from samgeo_core.tile import TileImage
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.records import Run, Scene
@@ -129,7 +129,7 @@ class TileRenderer:
 
 def label_colors(largest_id: int) -> NDArray[np.uint8]:
     """Colours of label values 0 to ``largest_id`` as uint8 [n, 4]; 0 is transparent."""
-    from samgeo_core.colors import object_colors
+    from samgeo_core.results.colors import object_colors
 
     table = np.zeros((largest_id + 1, 4), np.uint8)
     table[1:, :3] = object_colors(largest_id)

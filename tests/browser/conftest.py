@@ -20,9 +20,9 @@ import requests
 from playwright.sync_api import Browser, Page, Response, sync_playwright
 
 from samgeo_core.config import SegmentConfig
-from samgeo_core.generated_scene import GeneratedScene, generated_scene
 from samgeo_core.objects import ObjectSet
 from samgeo_core.pipeline import Segmentation, write_run
+from samgeo_core.reading.generated_scene import GeneratedScene, generated_scene
 from samgeo_core.web.store import Store
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Frame, Page, expect
 
-from samgeo_core.generated_scene import GeneratedScene, generated_scene
-from samgeo_core.raster import Raster
+from samgeo_core.reading.generated_scene import GeneratedScene, generated_scene
+from samgeo_core.reading.raster import Raster
 from tests.browser.conftest import WAIT_MS, Server, Visit
 
 pytestmark = pytest.mark.browser
@@ -94,7 +94,7 @@ def test_from_an_image_to_polygons(
     # Segment: the real model on a small area.
     page.get_by_role("button", name="Continue to Segment").click()
     page.get_by_text("Large objects", exact=True).click()
-    page.get_by_text("A coarse grid").wait_for()
+    page.get_by_text("coarse grid").wait_for()
     expect(page.get_by_text("Click the map to move")).to_be_visible()
     page.get_by_role("button", name="Try out").click()
     page.get_by_text("in the try-out area").wait_for(timeout=3 * WAIT_MS)
@@ -208,7 +208,7 @@ def test_a_run_can_be_followed_and_cancelled(
     _open_server_file(page)
     page.get_by_role("button", name="Continue to Segment").click()
     page.get_by_text("Small objects", exact=True).click()
-    page.get_by_text("A dense grid").wait_for()
+    page.get_by_text("dense grid").wait_for()
     page.get_by_role("button", name="Run on whole image").click()
     page.get_by_role("progressbar").wait_for()
     # A reload comes back to the run that is under way.

@@ -16,7 +16,7 @@ from rasterio.crs import CRS
 
 from samgeo_core.errors import ParameterError
 from samgeo_core.geogrid import GeoGrid
-from samgeo_core.raster import Raster
+from samgeo_core.reading.raster import Raster
 from samgeo_core.windows import Window
 
 UTM = CRS.from_epsg(32633)

@@ -12,11 +12,11 @@ import pytest
 import rasterio
 
 from samgeo_core.config import AutomaticConfig, SegmentConfig
-from samgeo_core.generated_scene import generated_scene
 from samgeo_core.objects import ObjectSet
 from samgeo_core.pipeline import segment, write_run
 from samgeo_core.progress import Monitor, Progress
-from samgeo_core.raster import Raster
+from samgeo_core.reading.generated_scene import generated_scene
+from samgeo_core.reading.raster import Raster
 from samgeo_core.windows import Window
 from tests.factories import MakeRaster
 

@@ -66,7 +66,8 @@ def test_are_read_once() -> None:
 
 def test_importing_the_core_loads_no_model_library() -> None:
     code = (
-        "import sys; from samgeo_core import raster, samples, settings, objects;"
+        "import sys; from samgeo_core import settings, objects;"
+        "from samgeo_core.reading import raster, samples;"
         "print(sorted({'torch', 'streamlit', 'localtileserver'} & set(sys.modules)))"
     )
     done = subprocess.run(

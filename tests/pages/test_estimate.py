@@ -33,6 +33,14 @@ def test_a_whole_image_is_one_look_and_one_grid() -> None:
     assert estimate.workload((3000, 3000), CONFIG) == estimate.Workload(1, 1024)
 
 
+def test_the_full_preset_counts_its_ladder() -> None:
+    small = estimate.workload((1024, 1024), SegmentConfig(preset="full"))
+    large = estimate.workload((2048, 2048), SegmentConfig(preset="full"))
+    assert small.images > 1
+    assert small.prompts > 1024
+    assert 3 < large.prompts / small.prompts < 6
+
+
 def test_every_window_has_its_grid() -> None:
     config = replace(CONFIG, window_px=1024)
     windows = len(config.windows((3000, 3000)))

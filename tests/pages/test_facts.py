@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from pages.ui.facts import Look, raster_advice, raster_facts
-from samgeo_core.raster import Raster
+from samgeo_core.reading.raster import Raster
 from tests.factories import MakeRaster
 
 BRIGHT = Look(valid_share=1.0, dark=False)

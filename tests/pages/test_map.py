@@ -9,7 +9,7 @@ import pytest
 
 from pages.ui import map as studio_map
 from pages.ui.map import MapView, PolygonStyle, build_map, show_map
-from samgeo_core.raster import Raster
+from samgeo_core.reading.raster import Raster
 from samgeo_core.web.frame import map_frame
 from tests.factories import MakeRaster
 

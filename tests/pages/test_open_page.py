@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui.sources import list_rasters
-from samgeo_core.samples import list_samples
+from samgeo_core.reading.samples import list_samples
 from samgeo_core.web import context as context_module
 from samgeo_core.web.context import AppContext
 from tests.factories import MakeRaster

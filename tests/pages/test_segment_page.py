@@ -57,15 +57,28 @@ def test_without_an_image_the_page_says_what_to_do(open_page: OpenPage) -> None:
     assert "try_out" not in [button.key for button in app.button]
 
 
-def test_the_controls_start_with_sams_defaults(
+def _choose(app: AppTest, preset: str) -> AppTest:
+    return app.get("button_group")[0].set_value(preset).run()
+
+
+def test_the_page_starts_with_everything_and_no_slider(
     open_page: OpenPage, scene: Scene, started: Started
 ) -> None:
     app = open_page("segment.py", scene=scene)
+    assert not app.slider
     app.button(key="run").click().run()
     assert not app.exception
     ((config, area),) = started
-    assert config == SegmentConfig(automatic=AutomaticConfig())
+    assert config == SegmentConfig(preset="full")
     assert area is None
+
+
+def test_sams_own_preset_has_sams_defaults(
+    open_page: OpenPage, scene: Scene, started: Started
+) -> None:
+    app = _choose(open_page("segment.py", scene=scene), "sam")
+    app.button(key="run").click().run()
+    assert started[0][0] == SegmentConfig(automatic=AutomaticConfig())
 
 
 def test_a_preset_moves_the_sliders_and_estimates_follow(
@@ -73,7 +86,7 @@ def test_a_preset_moves_the_sliders_and_estimates_follow(
 ) -> None:
     app = open_page("segment.py", scene=scene)
     before = _labels(app)
-    app.get("button_group")[0].set_value("fine").run()
+    _choose(app, "small")
     assert app.slider(key="sam_points_per_side").value == 64
     assert _labels(app) != before
     app.button(key="run").click().run()
@@ -83,7 +96,7 @@ def test_a_preset_moves_the_sliders_and_estimates_follow(
 def test_a_slider_alone_changes_one_parameter(
     open_page: OpenPage, scene: Scene, started: Started
 ) -> None:
-    app = open_page("segment.py", scene=scene)
+    app = _choose(open_page("segment.py", scene=scene), "sam")
     app.slider(key="sam_crop_n_layers").set_value(1).run()
     app.slider(key="sam_crop_overlap_ratio").set_value(0.5).run()
     app.button(key="run").click().run()
@@ -108,7 +121,7 @@ def test_the_try_out_runs_on_a_square_in_the_middle(
 def test_what_was_chosen_outlives_a_visit_to_another_page(
     open_page: OpenPage, scene: Scene
 ) -> None:
-    app = open_page("segment.py", scene=scene)
+    app = _choose(open_page("segment.py", scene=scene), "sam")
     app.slider(key="sam_points_per_side").set_value(16).run()
     app.switch_page("open.py").run()
     app.switch_page("segment.py").run()

@@ -14,8 +14,8 @@ from streamlit.watcher.folder_black_list import FolderBlackList
 
 from samgeo_core.config import AutomaticConfig, SegmentConfig
 from samgeo_core.errors import NotFoundError, ParameterError
-from samgeo_core.generated_scene import generated_scene
 from samgeo_core.progress import Monitor
+from samgeo_core.reading.generated_scene import generated_scene
 from samgeo_core.settings import PROJECT_DIR, get_settings
 from samgeo_core.web import context as module
 from samgeo_core.web.background import Background, warm_model

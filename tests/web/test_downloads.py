@@ -8,8 +8,8 @@ import pytest
 import rasterio
 
 from samgeo_core.errors import ExportError, NotFoundError
-from samgeo_core.labels import label_raster
 from samgeo_core.objects import ObjectSet
+from samgeo_core.results.labels import label_raster
 from samgeo_core.web import downloads as module
 from samgeo_core.web.downloads import downloads, file_stem, make_download
 from samgeo_core.web.filters import ObjectFilter

@@ -8,8 +8,8 @@ import pytest
 import shapely
 from shapely.geometry import shape
 
-from samgeo_core.colors import object_colors
 from samgeo_core.errors import NotFoundError
+from samgeo_core.results.colors import object_colors
 from samgeo_core.web import layers
 from samgeo_core.web.layers import objects_layer, read_objects
 from samgeo_core.web.records import Run

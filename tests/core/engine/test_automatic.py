@@ -14,7 +14,7 @@ from samgeo_core.engine.automatic import generate
 from samgeo_core.errors import CancelledError
 from samgeo_core.objects import ObjectSet
 from samgeo_core.progress import CancelToken, Monitor, Progress
-from samgeo_core.raster import Raster
+from samgeo_core.reading.raster import Raster
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from samgeo_core.engine.full import FullConfig, _looks, generate_full
+from samgeo_core.engine.full import generate_full
+from samgeo_core.engine.ladder import FullConfig, plan_looks
 from samgeo_core.errors import CancelledError
-from samgeo_core.generated_scene import generated_scene
 from samgeo_core.progress import CancelToken, Monitor, Progress
-from samgeo_core.raster import Raster
+from samgeo_core.reading.generated_scene import generated_scene
+from samgeo_core.reading.raster import Raster
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import ShapeHW
 
@@ -21,7 +22,7 @@ from samgeo_core.windows import ShapeHW
     "shape_hw", [(100, 80), (512, 512), (1024, 1024), (430, 1764), (2048, 2048), (3000, 5000)]
 )
 def test_windows_of_each_scale_answer_for_every_pixel_once(shape_hw: ShapeHW) -> None:
-    looks = list(_looks(shape_hw, FullConfig()))
+    looks = list(plan_looks(shape_hw, FullConfig()))
     sides = {max(look.window.shape_hw) for look in looks}
     assert len(sides) >= 1
     by_step: dict[tuple[int, ...], Any] = {}

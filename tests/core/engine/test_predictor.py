@@ -12,7 +12,7 @@ import pytest
 from samgeo_core.engine.encoder import Embedding, encode
 from samgeo_core.engine.predictor import predict
 from samgeo_core.errors import ParameterError
-from samgeo_core.raster import Raster
+from samgeo_core.reading.raster import Raster
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
 

@@ -1,0 +1,1 @@
+"""Sources: what is opened, checked and read as pixels."""

@@ -1,0 +1,251 @@
+"""A source that has been opened, checked, and can be read in windows."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rasterio.enums import Resampling
+
+from samgeo_core.errors import ParameterError
+from samgeo_core.geogrid import GeoGrid
+from samgeo_core.reading.pixels import (
+    RawPixels,
+    alpha_band,
+    fit_shape,
+    is_palette,
+    read_raw,
+    read_sample,
+    row_chunks,
+)
+from samgeo_core.reading.raster_header import check_header, grid_of, probe
+from samgeo_core.reading.sources import local_file, open_dataset
+from samgeo_core.reading.stretch import STRETCH_MODES, BandTriple, Stretch, StretchMode
+from samgeo_core.settings import get_settings
+from samgeo_core.tile import TileImage
+from samgeo_core.windows import ShapeHW, Window
+
+__all__ = ["Raster", "open_dataset"]
+
+
+@dataclass(frozen=True)
+class Raster:
+    """An image on disk. It holds no open file, so threads may share it.
+
+    Attributes:
+        path: absolute path of the file.
+        grid: shape, transform and CRS. A file without a usable transform gets the identity and no
+            CRS, as a CRS alone doesn't say where the image lies.
+        band_count: number of bands, an alpha band included.
+        dtype: numpy name of the values' type, the same for all bands.
+        nodata: value that marks missing pixels, or None.
+        driver: GDAL's name of the format.
+        band_names: the bands' descriptions, "Band 1" and so on where the file has none.
+        color_interpretations: GDAL's names, such as red, gray, alpha, palette, undefined.
+        has_alpha: whether a band holds opacity.
+        overviews: decimation factors of the stored overviews.
+        size_bytes: size of the file.
+    """
+
+    path: Path
+    grid: GeoGrid
+    band_count: int
+    dtype: str
+    nodata: float | None
+    driver: str
+    band_names: tuple[str, ...]
+    color_interpretations: tuple[str, ...]
+    has_alpha: bool
+    overviews: tuple[int, ...]
+    size_bytes: int
+
+    @classmethod
+    def open(cls, path: str | Path, *, max_pixels: int | None = None) -> Raster:
+        """Open and check a file.
+
+        Args:
+            path: an existing local GeoTIFF, PNG, JPEG or JPEG 2000 file.
+            max_pixels: most pixels (width x height) that are accepted; None takes the setting.
+
+        Raises:
+            UnsupportedFormatError: not an image of these formats, or of complex numbers.
+            RasterTooLargeError: it declares too many pixels, or blocks too large for memory.
+            RasterError: missing, empty or damaged.
+        """
+        source = local_file(path)
+        limit = get_settings().max_pixels if max_pixels is None else max_pixels
+        with open_dataset(source) as dataset:
+            check_header(dataset, source.name, limit)
+            probe(dataset)
+            return cls(
+                path=source,
+                grid=grid_of(dataset),
+                band_count=dataset.count,
+                dtype=str(dataset.dtypes[0]),
+                nodata=_as_value(dataset.nodata),
+                driver=dataset.driver,
+                band_names=_band_names(dataset),
+                color_interpretations=tuple(c.name for c in dataset.colorinterp),
+                has_alpha=alpha_band(dataset) is not None,
+                overviews=tuple(dataset.overviews(1)),
+                size_bytes=source.stat().st_size,
+            )
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the file, hexadecimal."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @property
+    def shape_hw(self) -> ShapeHW:
+        """Height and width, px."""
+        return self.grid.shape_hw
+
+    def default_bands(self) -> BandTriple:
+        """Bands for red, green, blue: by colour interpretation, else 1-2-3, else one for all.
+
+        Opacity is never taken for a colour; a raster of two bands shows its first.
+        """
+        names = self.color_interpretations
+        if {"red", "green", "blue"} <= set(names):
+            return names.index("red") + 1, names.index("green") + 1, names.index("blue") + 1
+        colours = [i for i, name in enumerate(names, start=1) if name != "alpha"] or [1]
+        return (colours[0], colours[1], colours[2]) if len(colours) > 2 else (colours[0],) * 3
+
+    def stretch(self, bands: Sequence[int] | None = None, mode: StretchMode = "auto") -> Stretch:
+        """The range per band by which the whole raster is shown, from a sample of its pixels.
+
+        Args:
+            bands: three bands (1-based), or one; None takes `default_bands`.
+            mode: "percentile" 2nd to 98th of the valid values, "minmax" their extremes, "none"
+                0 to 255; "auto" takes none for uint8 and percentile for the rest.
+
+        Raises:
+            ParameterError: unknown mode, or a band that isn't there.
+            RasterError: the file is damaged.
+        """
+        if mode not in STRETCH_MODES:
+            raise ParameterError(
+                f"Stretch must be one of {', '.join(STRETCH_MODES)}, got {mode!r}."
+            )
+        chosen = self._bands(bands)
+        if mode == "none":
+            return Stretch.none(chosen)
+        with open_dataset(self.path) as dataset:
+            if mode == "auto":
+                if is_palette(dataset, chosen):
+                    return Stretch.none(chosen)
+                if self.dtype == "uint8":
+                    high = 2.0 ** _bits(dataset, chosen[0]) - 1
+                    return Stretch(chosen, (0.0,) * 3, (high,) * 3)
+            raw = read_sample(dataset, chosen)
+        return Stretch.fit(
+            chosen, raw.values, raw.band_valid, "minmax" if mode == "minmax" else "percentile"
+        )
+
+    def read(
+        self,
+        window: Window | None = None,
+        *,
+        bands: Sequence[int] | None = None,
+        stretch: Stretch | None = None,
+        shape_hw: ShapeHW | None = None,
+        resampling: Resampling = Resampling.bilinear,
+    ) -> TileImage:
+        """Read a window as the pixels a model sees.
+
+        Pixels without data show what the stretch makes of the value stored there, NaN as black:
+        painting them over would draw edges into images whose nodata is a colour that occurs.
+
+        Args:
+            window: part of the raster; None takes all of it.
+            bands: three bands (1-based), or one; None takes those of ``stretch``, else the default.
+            stretch: range per band; None measures ``stretch(bands)``, so give it when reading
+                more than one window.
+            shape_hw: height and width to resample to; None keeps every pixel.
+            resampling: how colours are resampled; ``valid`` takes the nearest pixel.
+
+        Raises:
+            ParameterError: the window isn't inside the raster, or bands and stretch differ.
+            RasterError: the file is damaged.
+        """
+        place = Window.whole(self.shape_hw) if window is None else window
+        if place.intersection(Window.whole(self.shape_hw)) != place:
+            raise ParameterError(
+                f"The window {place.box_xyxy} must lie inside the raster of "
+                f"{self.shape_hw[1]} x {self.shape_hw[0]} px."
+            )
+        chosen = stretch.bands if stretch is not None and bands is None else self._bands(bands)
+        used = self.stretch(chosen) if stretch is None else stretch
+        if used.bands != self._bands(chosen):
+            raise ParameterError(f"The stretch is of bands {used.bands}, but {chosen} are read.")
+        with open_dataset(self.path) as dataset:
+            if shape_hw is not None and shape_hw != place.shape_hw:
+                return _to_tile(read_raw(dataset, chosen, place, shape_hw, resampling), used)
+            rgb = np.empty((*place.shape_hw, 3), np.uint8)
+            valid = np.empty(place.shape_hw, np.bool_)
+            for part in row_chunks(place, dataset):
+                tile = _to_tile(read_raw(dataset, chosen, part), used)
+                rows = slice(part.y - place.y, part.y - place.y + part.height)
+                rgb[rows], valid[rows] = tile.rgb, tile.valid
+        return TileImage(rgb, valid)
+
+    def preview(
+        self,
+        max_px: int = 1024,
+        *,
+        bands: Sequence[int] | None = None,
+        stretch: Stretch | None = None,
+    ) -> TileImage:
+        """The whole raster, its longer side shrunk to at most ``max_px``."""
+        return self.read(bands=bands, stretch=stretch, shape_hw=fit_shape(self.shape_hw, max_px))
+
+    def valid_share(self) -> float:
+        """Share of pixels that carry data, 0 to 1, from a sample of them."""
+        with open_dataset(self.path) as dataset:
+            return float(read_sample(dataset, self.default_bands()).valid.mean())
+
+    def _bands(self, bands: Sequence[int] | None) -> BandTriple:
+        """Three bands in range."""
+        if bands is None:
+            return self.default_bands()
+        numbers = tuple(int(band) for band in bands)
+        if len(numbers) not in (1, 3) or not all(1 <= n <= self.band_count for n in numbers):
+            raise ParameterError(
+                f"Bands must be one or three numbers from 1 to {self.band_count}, "
+                f"got {', '.join(map(str, numbers)) or 'none'}."
+            )
+        return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else (numbers[0],) * 3
+
+
+def _band_names(dataset: Any) -> tuple[str, ...]:
+    """The bands' descriptions, "Band 1" and so on where they are missing or not UTF-8."""
+    try:
+        texts = dataset.descriptions
+    except UnicodeDecodeError:
+        texts = (None,) * dataset.count
+    return tuple(text or f"Band {i}" for i, text in enumerate(texts, start=1))
+
+
+def _as_value(nodata: float | None) -> float | None:
+    """Nodata such that equal ones are equal: NaN is the one object of that name."""
+    if nodata is None:
+        return None
+    return math.nan if math.isnan(nodata) else float(nodata)
+
+
+def _to_tile(raw: RawPixels, stretch: Stretch) -> TileImage:
+    rgb = np.ascontiguousarray(np.moveaxis(stretch.apply(raw.values), 0, -1))
+    return TileImage(rgb, raw.valid)
+
+
+def _bits(dataset: Any, band: int) -> int:
+    """Bits per value of a uint8 band: fewer than eight in bilevel scans and the like."""
+    return int(dataset.tags(band, ns="IMAGE_STRUCTURE").get("NBITS", 8))

@@ -1,0 +1,1 @@
+"""Results: objects as rasters, pictures, polygons and files."""

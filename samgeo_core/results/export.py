@@ -1,0 +1,137 @@
+"""Results as files for other programs: one layer in any format, or everything in one archive."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from pathlib import Path
+
+import geopandas as gpd
+import pyarrow
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from samgeo_core.errors import ExportError
+from samgeo_core.results.bundle_text import bundle_readme
+from samgeo_core.results.files import replacing
+from samgeo_core.results.formats import FORMATS, VectorFormat
+
+__all__ = ["FORMATS", "VectorFormat", "format_of", "read_vector", "write_bundle", "write_vector"]
+
+LAYER = "objects"
+
+_SUFFIXES = {
+    **{item.suffix: key for key, item in FORMATS.items()},
+    ".shp": "shp",
+    ".zip": "shp",
+    ".json": "geojson",
+    ".geoparquet": "parquet",
+}
+_RUN_FILES = ("run.json", "labels.tif", "mask.tif", "annotations.png")
+_COMPRESSED_SUFFIXES = {".tif", ".png", ".parquet"}
+
+
+def format_of(path: str | Path) -> VectorFormat:
+    """The format that a file's name asks for.
+
+    Raises:
+        ExportError: no format has names that end so.
+    """
+    name = Path(path).name
+    for suffix, key in _SUFFIXES.items():
+        if name.lower().endswith(suffix):
+            return FORMATS[key]
+    known = ", ".join(item.suffix for item in FORMATS.values())
+    raise ExportError(f"A layer's name must end in one of {known}, got {name}: rename it.")
+
+
+def write_vector(
+    frame: gpd.GeoDataFrame, path: str | Path, format: str | None = None, layer: str = LAYER
+) -> None:
+    """Write a layer of polygons, whole or not at all; one without rows keeps its columns.
+
+    Args:
+        frame: polygons with attributes, such as `vectorize` gives.
+        path: the file; one that exists is replaced. A name in .shp gives a plain Shapefile with
+            its sidecar files, one in .shp.zip or .zip an archive of them.
+        format: a key of `FORMATS`; None takes the one that the name asks for.
+        layer: name of the layer, where the format has one.
+
+    Raises:
+        ExportError: the format is unknown, needs a CRS that the layer lacks, or the file can't be
+            written.
+    """
+    target = Path(path)
+    if format is not None and format not in FORMATS:
+        raise ExportError(f"The format must be one of {', '.join(FORMATS)}, got {format!r}.")
+    kind = format_of(target) if format is None else FORMATS[format]
+    others = set(frame.geom_type.dropna()) - {"Polygon", "MultiPolygon"}
+    if others:
+        raise ExportError(f"A layer to write must hold polygons only, got {', '.join(others)}.")
+    with replacing(target) as temporary:
+        try:
+            kind.write(frame, temporary, layer)
+        except (DataSourceError, DataLayerError, pyarrow.ArrowException) as error:
+            raise ExportError(
+                f"{target.name} could not be written as {kind.title} ({error}): "
+                "check the free space there, or take another format."
+            ) from error
+
+
+def read_vector(path: str | Path, layer: str = LAYER) -> gpd.GeoDataFrame:
+    """Read a layer of a GeoPackage that `write_vector` wrote.
+
+    Raises:
+        ExportError: the file is missing or damaged.
+    """
+    try:
+        return gpd.read_file(path, layer=layer, engine="pyogrio")
+    except (DataSourceError, DataLayerError) as error:
+        raise ExportError(
+            f"The layer {layer!r} of {Path(path).name} can't be read ({error}): write it anew."
+        ) from error
+
+
+def write_bundle(
+    path: str | Path, run_dir: str | Path, frame: gpd.GeoDataFrame | None = None
+) -> None:
+    """Write a zip archive of a run: polygons in every format, rasters, run.json and README.txt.
+
+    Formats that need longitude and latitude are left out where the layer has no CRS.
+
+    Args:
+        path: the archive; one that exists is replaced.
+        run_dir: folder of a run, see `write_run`.
+        frame: the layer to write; None takes the run's own.
+
+    Raises:
+        ExportError: the folder holds no finished run, or the archive can't be written.
+    """
+    folder = Path(run_dir)
+    if frame is None:
+        frame = read_vector(folder / f"{LAYER}.gpkg")
+    files = {name: folder / name for name in _RUN_FILES if (folder / name).is_file()}
+    with (
+        tempfile.TemporaryDirectory(prefix="bundle-") as temporary,
+        replacing(Path(path)) as zipped,
+    ):
+        files |= _write_layers(frame, Path(temporary))
+        with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+            archive.writestr("README.txt", bundle_readme(frame, list(files)))
+            for name, file in files.items():
+                stored = file.suffix in _COMPRESSED_SUFFIXES
+                archive.write(file, name, zipfile.ZIP_STORED if stored else None)
+
+
+def _write_layers(frame: gpd.GeoDataFrame, folder: Path) -> dict[str, Path]:
+    """The layer in every format it allows: files by their name in an archive."""
+    for kind in FORMATS.values():
+        if frame.crs is None and kind.in_lonlat:
+            continue
+        if kind.key == "shp":
+            # Unpacked, as an archive within the archive would have to be unpacked twice.
+            (folder / "shapefile").mkdir()
+            write_vector(frame, folder / "shapefile" / f"{LAYER}.shp")
+        else:
+            write_vector(frame, folder / f"{LAYER}{kind.suffix}")
+    written = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path for path in written}

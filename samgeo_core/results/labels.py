@@ -1,0 +1,136 @@
+"""Objects as rasters: who owns each pixel, and whether anyone does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from samgeo_core.errors import ParameterError
+from samgeo_core.geogrid import GeoGrid
+from samgeo_core.objects import BoolMask, ObjectSet, SegObject
+from samgeo_core.results.colors import object_colors
+from samgeo_core.results.geotiff import ColorTable, write_geotiff
+from samgeo_core.windows import ShapeHW
+
+Labels = NDArray[Any]
+"""Whole numbers [H, W]: the id of the object each pixel belongs to, 0 for none."""
+
+
+def label_raster(objects: ObjectSet, *, step: int = 1) -> Labels:
+    """Paint object ids, the largest object first, so that smaller ones lie on top.
+
+    Args:
+        objects: N objects of a raster [H, W].
+        step: take every step-th pixel of each row and column only.
+
+    Returns:
+        [H, W] (divided by ``step``, rounded up), uint8, uint16 or uint32 by the number of objects.
+    """
+    if step < 1:
+        raise ParameterError(f"The step between pixels must be 1 or more, got {step}.")
+    height, width = objects.shape_hw
+    labels = np.zeros((-(-height // step), -(-width // step)), _ids_dtype(len(objects)))
+    for item in reversed(list(objects)):
+        x, y = item.offset_xy
+        mask = item.mask[-y % step :: step, -x % step :: step]
+        # The first multiple of step at or after the offset is where the taken pixels begin.
+        row, column = -(-y // step), -(-x // step)
+        view = labels[row : row + mask.shape[0], column : column + mask.shape[1]]
+        view[mask] = item.object_id
+    return labels
+
+
+def binary_mask(
+    objects: ObjectSet,
+    *,
+    foreground: bool = True,
+    border_erosion_px: int = 0,
+    valid: BoolMask | None = None,
+) -> NDArray[np.uint8]:
+    """Paint whether a pixel belongs to any object.
+
+    Args:
+        objects: N objects of a raster [H, W].
+        foreground: True marks objects, False what lies between them.
+        border_erosion_px: width of the border that every object loses on its inside, so that
+            neighbours part; objects aren't cut along the edge of the raster.
+        valid: bool [H, W]; pixels without data are marked in neither case.
+
+    Returns:
+        uint8 [H, W], 255 where marked, else 0.
+
+    Raises:
+        ParameterError: a negative border, or ``valid`` of another shape.
+    """
+    if border_erosion_px < 0:
+        raise ParameterError(f"border_erosion_px must be 0 or more, got {border_erosion_px}.")
+    if valid is not None and valid.shape != objects.shape_hw:
+        raise ParameterError(
+            f"valid must have the shape of the raster, {list(objects.shape_hw)}, "
+            f"got {list(valid.shape)}."
+        )
+    marked = np.zeros(objects.shape_hw, np.bool_)
+    borders = np.zeros(objects.shape_hw, np.bool_)
+    for item in objects:
+        marked[item.slices] |= item.mask
+        if border_erosion_px:
+            borders[item.slices] |= _border(item, objects.shape_hw, border_erosion_px)
+    marked &= ~borders
+    if not foreground:
+        marked = ~marked
+    if valid is not None:
+        marked &= valid
+    return marked.astype(np.uint8) * np.uint8(255)
+
+
+def write_label_raster(path: str | Path, labels: Labels, grid: GeoGrid) -> None:
+    """Write a label raster as GeoTIFF: nodata 0, and for uint8 a colour for every id.
+
+    Raises:
+        ParameterError: the grid has another shape.
+        ExportError: the file can't be written.
+    """
+    table = _color_table() if labels.dtype == np.uint8 else None
+    write_geotiff(path, labels, grid, nodata=0, color_table=table)
+
+
+def write_mask_raster(path: str | Path, mask: NDArray[np.uint8], grid: GeoGrid) -> None:
+    """Write a binary mask as GeoTIFF with nodata 0.
+
+    Raises:
+        ParameterError: the grid has another shape.
+        ExportError: the file can't be written.
+    """
+    write_geotiff(path, mask, grid, nodata=0)
+
+
+def _ids_dtype(highest: int) -> type[np.unsignedinteger[Any]]:
+    """The smallest unsigned type that holds an id."""
+    return next(t for t in (np.uint8, np.uint16, np.uint32) if highest <= np.iinfo(t).max)
+
+
+def _border(item: SegObject, shape_hw: ShapeHW, width_px: int) -> BoolMask:
+    """Pixels of an object at most ``width_px`` rows and columns from one that isn't its own."""
+    x, y = item.offset_xy
+    height, width = item.mask.shape
+    # Beyond the raster nobody knows, so an object doesn't end there.
+    beyond_top, beyond_left = y == 0, x == 0
+    beyond_bottom, beyond_right = y + height == shape_hw[0], x + width == shape_hw[1]
+    padded = np.pad(
+        item.mask.astype(np.uint8),
+        1,
+        constant_values=((beyond_top, beyond_bottom), (beyond_left, beyond_right)),
+    )
+    kernel = np.ones((2 * width_px + 1, 2 * width_px + 1), np.uint8)
+    # cv2 takes what lies outside its input for set, so the padding alone decides at the rim.
+    kept = cv2.erode(padded, kernel)[1:-1, 1:-1].astype(np.bool_)
+    return item.mask & ~kept
+
+
+def _color_table() -> ColorTable:
+    colors = {i: (r, g, b, 255) for i, (r, g, b) in enumerate(object_colors(255).tolist(), start=1)}
+    return {0: (0, 0, 0, 0), **colors}

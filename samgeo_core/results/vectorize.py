@@ -1,0 +1,163 @@
+"""Objects and label rasters as polygons with attributes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from samgeo_core.errors import ParameterError
+from samgeo_core.geogrid import GeoGrid
+from samgeo_core.objects import BoolMask, ObjectSet
+from samgeo_core.reading.raster import Raster, open_dataset
+from samgeo_core.results.geodesy import measure, pyproj_crs
+from samgeo_core.results.labels import Labels
+from samgeo_core.results.nesting import parent_ids
+from samgeo_core.results.outlines import Geometries, trace, trace_parts
+
+_MOST_VALUES = 10_000_000
+
+
+def vectorize(objects: ObjectSet, grid: GeoGrid, *, simplify_px: float = 0.0) -> gpd.GeoDataFrame:
+    """Make one polygon of each object, from its own mask: where objects overlap, both are whole.
+
+    Args:
+        objects: N objects of a raster.
+        grid: the grid of that raster.
+        simplify_px: about how far an outline may leave the pixel edges, px; 0 follows them exactly.
+
+    Returns:
+        N rows in the CRS of the grid, in the order of the objects, with the columns
+        object_id; parent_id, the smallest object that holds at least 90 % of this one, 0 for none;
+        score, stability; area_px, pixels of the mask; area_m2 and perimeter_m, geodesic, of the
+        geometry as it stands (NaN where the grid has no CRS); geometry, valid Polygon or
+        MultiPolygon.
+
+    Raises:
+        ParameterError: ``grid`` is not that of the objects, or ``simplify_px`` is negative.
+    """
+    _check_shape(objects.shape_hw, grid)
+    outlines = _simplified(trace(objects.masks, objects.offsets_xy), simplify_px)
+    columns = {
+        "object_id": np.arange(1, len(objects) + 1, dtype=np.int64),
+        "parent_id": parent_ids(objects),
+        # float32 holds 7 digits; those beyond would be noise in every file.
+        "score": objects.scores.astype(np.float64).round(6),
+        "stability": objects.stabilities.astype(np.float64).round(6),
+        "area_px": objects.areas_px,
+    }
+    return _frame(columns, outlines, grid)
+
+
+def vectorize_labels(
+    source: str | Path | Labels,
+    grid: GeoGrid | None = None,
+    *,
+    multipart: bool = False,
+    simplify_px: float = 0.0,
+) -> gpd.GeoDataFrame:
+    """Make polygons of a label or mask raster; 0 and nodata are background.
+
+    Args:
+        source: a raster file, of which the first band is taken, or an array [H, W].
+        grid: the grid of an array; by default pixels without CRS. A file brings its own.
+        multipart: one geometry for each value, however many parts it has; otherwise one polygon for
+            each region of equal value whose pixels are connected by their sides.
+        simplify_px: about how far an outline may leave the pixel edges, px.
+
+    Returns:
+        Rows by ascending value with the columns value, area_px, area_m2, perimeter_m, geometry; see
+        `vectorize`.
+
+    Raises:
+        RasterError: the file can't be read.
+        ParameterError: the values are not whole numbers, or the grid has another shape.
+    """
+    if isinstance(source, str | Path):
+        labels, grid = _read_labels(Path(source))
+    else:
+        labels = np.asarray(source)
+    labels = _whole_numbers(labels)
+    grid = grid or GeoGrid(labels.shape, Affine.identity(), None)
+    _check_shape(labels.shape, grid)
+    values, masks, offsets = _masks_by_value(labels)
+    if multipart:
+        outlines, owner = trace(masks, offsets), np.arange(len(masks))
+    else:
+        outlines, owner = trace_parts(masks, offsets)
+    areas = np.rint(shapely.area(outlines)).astype(np.int64)
+    return _frame(
+        {"value": values[owner], "area_px": areas}, _simplified(outlines, simplify_px), grid
+    )
+
+
+def _check_shape(shape_hw: tuple[int, ...], grid: GeoGrid) -> None:
+    if shape_hw != grid.shape_hw:
+        raise ParameterError(
+            f"The grid must have the shape of what is vectorised, {list(shape_hw)} px, "
+            f"but has {list(grid.shape_hw)}: take the grid of the same raster."
+        )
+
+
+def _simplified(outlines: Geometries, tolerance_px: float) -> Geometries:
+    if tolerance_px < 0:
+        raise ParameterError(f"simplify_px must be 0 or more, got {tolerance_px}.")
+    return shapely.simplify(outlines, tolerance_px) if tolerance_px else outlines
+
+
+def _frame(
+    columns: dict[str, NDArray[Any]], outlines_px: Geometries, grid: GeoGrid
+) -> gpd.GeoDataFrame:
+    """Move outlines from pixels to the CRS of the grid and measure them there."""
+    a, b, c, d, e, f = grid.transform[:6]
+    matrix, shift = np.array([[a, b], [d, e]]), np.array([c, f])
+    polygons = shapely.transform(outlines_px, lambda xy: xy @ matrix.T + shift)
+    polygons = shapely.orient_polygons(polygons)
+    crs = pyproj_crs(grid.crs)
+    area_m2, perimeter_m = measure(polygons, crs)
+    measured = {**columns, "area_m2": area_m2, "perimeter_m": perimeter_m}
+    return gpd.GeoDataFrame(measured, geometry=polygons, crs=crs)
+
+
+def _read_labels(path: Path) -> tuple[Labels, GeoGrid]:
+    grid = Raster.open(path).grid
+    with open_dataset(path) as dataset:
+        labels, valid = dataset.read(1), dataset.read_masks(1)
+    return np.where(valid > 0, labels, 0), grid
+
+
+def _whole_numbers(labels: Labels) -> Labels:
+    if labels.ndim != 2:
+        raise ParameterError(f"Labels must be an array [H, W], got {list(labels.shape)}.")
+    if labels.dtype.kind in "bui":
+        return labels
+    if labels.dtype.kind == "f" and (np.isfinite(labels) & (labels == np.floor(labels))).all():
+        return labels.astype(np.int64)
+    raise ParameterError(
+        f"Labels must be whole numbers, got {labels.dtype}: give a raster of object ids or a mask."
+    )
+
+
+def _masks_by_value(
+    labels: Labels,
+) -> tuple[NDArray[np.int64], list[BoolMask], NDArray[np.int64]]:
+    """The pixels of each value but 0, cropped to their extent: values, masks, offsets [N, 2]."""
+    ranks = labels.astype(np.int64)
+    names = None
+    if ranks.min() < 0 or ranks.max() > _MOST_VALUES:
+        # find_objects keeps a list as long as the highest value and skips those below 1.
+        names, ranks = np.unique(labels, return_inverse=True)
+        ranks = np.where(labels == 0, 0, ranks.reshape(labels.shape) + 1)
+    found = [(i, s) for i, s in enumerate(ndimage.find_objects(ranks), start=1) if s is not None]
+    masks = [ranks[slices] == i for i, slices in found]
+    offsets = np.array([(columns.start, rows.start) for _, (rows, columns) in found], np.int64)
+    values = np.array([i for i, _ in found], np.int64)
+    if names is not None:
+        values = names[values - 1].astype(np.int64)
+    return values, masks, offsets.reshape(-1, 2)
