@@ -3,7 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from pages.ui.area import area_window, inside, sides_for
+from pages.ui.area import inside
+from pages.ui.area_controls import area_controls
 from pages.ui.errors import friendly
 from pages.ui.estimate import estimate_s
 from pages.ui.layout import require_scene
@@ -30,26 +31,14 @@ def _start(scene: Scene, choice: Choice, area: Window | None) -> None:
 
 def _actions(scene: Scene, choice: Choice, busy: bool) -> Window | None:
     """The buttons that start a run; returns the try-out area, None for a small image."""
-    shape_hw = scene.raster.shape_hw
-    sides = sides_for(shape_hw)
-    area = None
     blocked = busy or not choice.usable
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        if sides:
-            side = st.selectbox(
-                "Try-out area",
-                sides,
-                index=min(1, len(sides) - 1),
-                format_func=lambda px: f"{px:,} × {px:,} px",
-                key=f"area_{scene.scene_id}",
-                width=170,
-                persist_state="session",
-            )
-            area = area_window(shape_hw, side, get_state().center_px)
+        area = area_controls(scene)
+        if area is not None:
             about = duration_s(estimate_s(area.shape_hw, choice.config))
             if st.button(f"Try out · about {about}", key="try_out", disabled=blocked):
                 _start(scene, choice, area)
-        about = duration_s(estimate_s(shape_hw, choice.config))
+        about = duration_s(estimate_s(scene.raster.shape_hw, choice.config))
         if st.button(
             f"Run on whole image · about {about}", key="run", type="primary", disabled=blocked
         ):

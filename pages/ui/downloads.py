@@ -32,7 +32,7 @@ def download_links(run: Run, limits: ObjectFilter, *, has_place: bool) -> None:
     main = _link(run, items[MAIN], limits, "studio-main")
     bundle = _link(run, items[BUNDLE], limits)
     st.html(f'<div class="studio-downloads">{main}{bundle}</div>')
-    with st.expander("Other formats", icon=":material/download:"):
+    with st.popover("Other formats", icon=":material/download:", width="stretch"):
         st.html(_list(run, vectors, limits) + _list(run, others, limits))
         if not has_place:
             st.caption("GeoJSON and KML need a place on Earth, which this image doesn't have.")

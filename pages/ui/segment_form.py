@@ -21,10 +21,7 @@ from samgeo_core.web.records import Scene
 WINDOW_PX = 1024
 """Side of a window: what the model sees at full detail."""
 
-_READING = {
-    None: "The whole image at once",
-    WINDOW_PX: f"Windows of {WINDOW_PX:,} px",
-}
+_READING = {0: "The whole image at once", WINDOW_PX: f"Windows of {WINDOW_PX:,} px"}
 
 
 _SEEN_WELL_PX = 1536
@@ -63,7 +60,7 @@ def segment_form(scene: Scene) -> Choice:
 
 def _window_control(scene: Scene) -> int | None:
     large = max(scene.raster.shape_hw) > _SEEN_WELL_PX
-    return st.selectbox(
+    chosen = st.selectbox(
         "Reading",
         list(_READING),
         index=1 if large else 0,
@@ -73,3 +70,4 @@ def _window_control(scene: Scene) -> int | None:
         help="The model works on 1,024 px. Whole, a larger image is shrunk to that; in windows, "
         "every pixel is seen, and each window takes its time.",
     )
+    return chosen or None

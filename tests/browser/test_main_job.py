@@ -171,6 +171,33 @@ def test_filters_act_without_a_new_map_and_a_reload_finds_the_result(
     page.get_by_role("heading", name="5,000 objects").wait_for()
 
 
+def test_a_click_places_the_try_out_and_the_satellite_map_fails_quietly(
+    server: Server, visit: Callable[..., Visit], town: GeneratedScene
+) -> None:
+    visited = visit(server.url)
+    page = visited.page
+    _open_server_file(page)
+    page.get_by_role("button", name="Continue to Segment").click()
+    frame = _map(page)
+    frame.wait_for_selector("path.leaflet-interactive, path[stroke-dasharray]")
+    outline = frame.locator("path[stroke-dasharray]")
+    before = outline.get_attribute("d")
+    box = page.locator("iframe[src*='streamlit_folium']").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2 + 120, box["y"] + box["height"] / 2 + 90)
+    frame.wait_for_function(
+        "before => document.querySelector('path[stroke-dasharray]').getAttribute('d') !== before",
+        arg=before,
+    )
+
+    frame.locator(".leaflet-control-layers").hover()
+    frame.get_by_text("Satellite map", exact=True).click()
+    frame.get_by_text("Satellite map not reachable").wait_for()
+    assert visited.foreign
+    assert all("//server.arcgisonline.com/" in address for address in visited.foreign)
+    visited.foreign.clear()
+
+
 def test_a_raster_without_crs_below_a_prefix(
     server_below: Server, visit: Callable[..., Visit]
 ) -> None:

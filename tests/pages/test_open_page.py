@@ -124,6 +124,26 @@ def test_an_image_without_data_cannot_be_segmented(
     assert button.disabled
 
 
+def test_a_file_that_is_gone_leaves_a_way_on(
+    open_page: OpenPage, context: AppContext, make_raster: MakeRaster
+) -> None:
+    path = make_raster(shape_hw=(300, 300))
+    scene = context.store.add_scene(path, "x.tif", OWNER, kind="server")
+    path.unlink()
+    app = open_page(scene=scene)
+    assert "not there any more" in app.error[0].value
+    assert len(app.get("file_uploader")) == 1
+
+
+def test_images_opened_before_are_one_click_away(open_page: OpenPage, context: AppContext) -> None:
+    app = open_page()
+    app.button(key="open_sample_salt-ponds").click().run()
+    app.button(key="open_sample_bahamas").click().run()
+    _, first = context.store.scenes()
+    app.button(key=f"recent_{first.scene_id}").click().run()
+    assert app.query_params["scene"] == first.scene_id
+
+
 def test_names_are_shown_as_text(
     open_page: OpenPage, context: AppContext, make_raster: MakeRaster
 ) -> None:

@@ -118,6 +118,17 @@ def test_the_try_out_runs_on_a_square_in_the_middle(
     assert started[0][1] == Window(322, 172, 256, 256)
 
 
+def test_the_try_out_can_be_placed_by_numbers(
+    open_page: OpenPage, scene: Scene, started: Started
+) -> None:
+    app = open_page("segment.py", scene=scene)
+    app.selectbox(key=f"area_{scene.scene_id}").set_value(256).run()
+    app.number_input(key="area_center_x").set_value(200).run()
+    app.number_input(key="area_center_y").set_value(9).run()
+    app.button(key="try_out").click().run()
+    assert started[0][1] == Window(72, 0, 256, 256)
+
+
 def test_what_was_chosen_outlives_a_visit_to_another_page(
     open_page: OpenPage, scene: Scene
 ) -> None:
