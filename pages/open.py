@@ -16,7 +16,7 @@ from samgeo_core.web.urls import tile_template
 
 def _welcome() -> None:
     st.title("Turn an aerial or satellite image into polygons", anchor=False)
-    st.markdown("Drop in an image or take a sample. Nothing you open leaves this server.")
+    st.markdown("Drop in an image or take a sample. Images stay on this server.")
     upload_box()
     server_files()
     recent_scenes()

@@ -8,10 +8,11 @@ from pages.ui.errors import friendly
 from pages.ui.facts import Look
 from pages.ui.text import plain
 from samgeo_core.reading.raster import Raster
+from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.web.context import get_context
 from samgeo_core.web.records import Scene
 
-STRETCHES = {
+STRETCHES: dict[StretchMode, str] = {
     "auto": "Automatic",
     "percentile": "2 to 98 %",
     "minmax": "Full range",

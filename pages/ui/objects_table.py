@@ -60,4 +60,5 @@ def object_table(table: pd.DataFrame, area_column: str, key: str) -> int | None:
 @st.cache_resource(show_spinner="Reading the objects…", max_entries=32)
 def _read(run_id: str, version: int, _run: Run) -> pd.DataFrame:
     frame = read_objects(_run)
-    return frame.drop(columns=frame.geometry.name)
+    table: pd.DataFrame = frame.drop(columns=frame.geometry.name)
+    return table

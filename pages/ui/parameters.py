@@ -130,6 +130,7 @@ def main_controls() -> None:
         on_change=_apply_preset,
         required=True,
         width="stretch",
+        wrap=True,
         persist_state="session",
     )
     st.caption(_preset().says)

@@ -14,7 +14,7 @@ from samgeo_core.web.context import get_context
 from samgeo_core.web.jobs import Job, JobState
 from samgeo_core.web.records import Run
 
-POLL_S = 0.7
+POLL_S = 1.0
 
 _STAGES = {
     "download": "Downloading the model",

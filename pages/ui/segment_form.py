@@ -49,7 +49,7 @@ def segment_form(scene: Scene) -> Choice:
         model=model.name,
         checkpoint=model.checkpoint,
         device=device,
-        bands=scene.display.bands,
+        bands=None if scene.display.bands is None else scene.stretch.bands,
         stretch=scene.display.stretch,
         window_px=window_px,
         preset=read_engine(),
