@@ -142,7 +142,8 @@ def _cleaned(candidate: Candidate, tile: TileImage, config: FullConfig) -> _Mask
     areas[0] = 0
     # Loose parts that are small beside the main one are noise of the model.
     keep = areas >= max(config.least_px, 0.02 * areas.max())
-    if not keep.any():
+    window = candidate.window
+    if not keep.any() or areas[keep].sum() > config.window_share * window.width * window.height:
         return None
     mask = keep[parts]
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))

@@ -26,6 +26,7 @@ class FullConfig:
         settled: score times stability from which a mask's pixels aren't asked again at a finer
             scale, if it is not much larger than the grid there.
         duplicate_iou: two masks more alike than this say the same thing.
+        window_share: a mask that fills more of its window than this is the window, no object.
         least_px: smaller masks and loose parts of masks are specks.
     """
 
@@ -40,6 +41,7 @@ class FullConfig:
     new_share: float = 0.25
     settled: float = 0.9
     duplicate_iou: float = 0.75
+    window_share: float = 0.9
     least_px: int = 16
 
 
