@@ -8,7 +8,7 @@ from pages.ui.layout import OPEN, SEGMENT, empty
 from pages.ui.map import MapView, base_url, build_map, satellite_at_start, show_map, window_bounds
 from pages.ui.objects_filter import area_column, area_text, as_ranges, filter_controls
 from pages.ui.objects_style import style_controls
-from pages.ui.objects_table import load_table, object_table
+from pages.ui.objects_table import covered, load_table, object_table
 from pages.ui.run_panel import is_active, run_panel
 from pages.ui.state import current_run
 from pages.ui.text import count
@@ -51,7 +51,7 @@ def _summary(run: Run, table: pd.DataFrame, kept: pd.DataFrame) -> None:
     where = "Whole image" if run.area is None else "Try-out area"
     st.title(count(len(kept), "object"), anchor=False)
     hidden = len(table) - len(kept)
-    parts = [where, f"{area_text(column, float(kept[column].sum()))} together"]
+    parts = [where, f"{area_text(column, covered(table, kept, column))} covered"]
     if hidden:
         parts.append(f"{hidden:,} filtered out")
     st.caption(" · ".join(parts))

@@ -254,13 +254,14 @@ def show_map(
     Returns:
         Where the map was clicked last, (lat, lng), or None.
     """
-    answer = st_folium(
-        studio_map,
-        key=key,
-        height=height,
-        use_container_width=True,
-        returned_objects=["last_clicked"] if clicks else [],
-        feature_group_to_add=_Update(view),
-    )
+    with st.container(key=f"map_{key}"):
+        answer = st_folium(
+            studio_map,
+            key=key,
+            height=height,
+            use_container_width=True,
+            returned_objects=["last_clicked"] if clicks else [],
+            feature_group_to_add=_Update(view),
+        )
     clicked = (answer or {}).get("last_clicked")
     return (float(clicked["lat"]), float(clicked["lng"])) if clicked else None

@@ -78,7 +78,7 @@ window.samgeo = window.samgeo || (() => {
     if (!box) return;
     box.replaceChildren();
     const { style } = view();
-    if (state.items.length || state.source) {
+    if (state.source && state.map.hasLayer(state.layers.objects)) {
       const row = box.appendChild(element("div", "samgeo-row"));
       const swatch = row.appendChild(element("span", "samgeo-swatch"));
       swatch.style.border = `${Math.min(style.weight, 4)}px solid ${style.color}`;

@@ -25,6 +25,21 @@ def load_table(run: Run) -> pd.DataFrame:
     return _read(run.run_id, result_place(run).version, run)
 
 
+def covered(table: pd.DataFrame, kept: pd.DataFrame, column: str) -> float:
+    """Size of the kept objects together; one inside another kept one counts with that only."""
+    parents = dict(zip(table["object_id"], table["parent_id"], strict=True))
+    here = set(kept["object_id"])
+
+    def is_outermost(object_id: int) -> bool:
+        above = parents[object_id]
+        while above and above not in here:
+            above = parents.get(above, 0)
+        return not above
+
+    outermost = [is_outermost(object_id) for object_id in kept["object_id"]]
+    return float(kept.loc[outermost, column].sum())
+
+
 def object_table(table: pd.DataFrame, area_column: str, key: str) -> int | None:
     """Draw the table; returns the object_id of the chosen row, if any."""
     unit = "m²" if area_column == "area_m2" else "px"

@@ -24,26 +24,30 @@ IN_LEGEND_PX = 150
 """More pixels of the outline's colour than the legend's swatch has."""
 
 
-def _map(page: Page) -> Frame:
-    """The document of the map on the page."""
-    page.wait_for_selector("iframe[src*='streamlit_folium']")
-    handle = page.query_selector("iframe[src*='streamlit_folium']")
+def _frame_of(on: str) -> str:
+    """Selector of the map's frame on a page: "open", "segment" or "result"."""
+    return f"[class*='st-key-map_{on}'] iframe"
+
+
+def _map(page: Page, on: str) -> Frame:
+    """The document of the map on a page."""
+    handle = page.wait_for_selector(_frame_of(on))
     frame = handle.content_frame() if handle else None
     assert frame is not None
     frame.wait_for_selector(".leaflet-container")
     return frame
 
 
-def _map_pixels(page: Page) -> np.ndarray:
+def _map_pixels(page: Page, on: str) -> np.ndarray:
     """The map as it is seen, uint8 [H, W, 3]."""
-    picture = page.locator("iframe[src*='streamlit_folium']").screenshot()
+    picture = page.locator(_frame_of(on)).screenshot()
     return np.asarray(Image.open(BytesIO(picture)).convert("RGB"))
 
 
-def _seen(page: Page, check: Callable[[np.ndarray], bool]) -> np.ndarray:
+def _seen(page: Page, on: str, check: Callable[[np.ndarray], bool]) -> np.ndarray:
     """The map's pixels once they pass a check: tiles fade in, a canvas is drawn a frame later."""
     end = time.monotonic() + WAIT_MS / 1000
-    while not check(pixels := _map_pixels(page)):
+    while not check(pixels := _map_pixels(page, on)):
         assert time.monotonic() < end, "the map never came to look as expected"
         page.wait_for_timeout(250)
     return pixels
@@ -85,11 +89,11 @@ def test_from_an_image_to_polygons(
 
     # Open: the raster shows as tiles of our own.
     _open_server_file(page)
-    _wait_for_tiles(_map(page))
+    _wait_for_tiles(_map(page, "open"))
     tiles = visited.arrived("/tiles/")
     assert tiles
     assert all(tile.headers["content-type"] == "image/png" for tile in tiles)
-    _seen(page, _is_a_picture)
+    _seen(page, "open", _is_a_picture)
 
     # Segment: the real model on a small area.
     page.get_by_role("button", name="Continue to Segment").click()
@@ -98,17 +102,19 @@ def test_from_an_image_to_polygons(
     expect(page.get_by_text("Click the map to move")).to_be_visible()
     page.get_by_role("button", name="Try out").click()
     page.get_by_text("in the try-out area").wait_for(timeout=3 * WAIT_MS)
-    frame = _map(page)
+    frame = _map(page, "segment")
     frame.wait_for_function("/[1-9][0-9]* objects?/.test(document.body.innerText)")
     assert len(visited.arrived("/objects.geojson")) == 1
 
     # Result: polygons on the map, drawn by the browser from our own layer.
     page.get_by_role("link", name="See the result").click()
     page.get_by_text("Choose a row").wait_for()
-    frame = _map(page)
+    frame = _map(page, "result")
     frame.wait_for_function("/[1-9][0-9]* objects?/.test(document.body.innerText)")
     _wait_for_tiles(frame)
-    with_outlines = _seen(page, lambda pixels: _count_of(pixels, OUTLINE) > 3 * IN_LEGEND_PX)
+    with_outlines = _seen(
+        page, "result", lambda pixels: _count_of(pixels, OUTLINE) > 3 * IN_LEGEND_PX
+    )
 
     # The masks are a layer of tiles that can be switched on, the polygons one to switch off.
     frame.locator(".leaflet-control-layers").hover()
@@ -123,7 +129,7 @@ def test_from_an_image_to_polygons(
         changed = np.abs(pixels.astype(int) - with_outlines).max(axis=2) > 20
         return _count_of(pixels, OUTLINE) < IN_LEGEND_PX and bool(changed.mean() > 0.02)
 
-    _seen(page, shows_masks)
+    _seen(page, "result", shows_masks)
 
     # Download: what comes home opens, with the scene's CRS, inside the area.
     with page.expect_download() as waiting:
@@ -148,9 +154,9 @@ def test_filters_act_without_a_new_map_and_a_reload_finds_the_result(
 ) -> None:
     visited = visit(f"{server.url}/result?run={many_objects}")
     page = visited.page
-    frame = _map(page)
+    frame = _map(page, "result")
     frame.get_by_text("5,000 objects", exact=True).wait_for()
-    _seen(page, lambda pixels: _count_of(pixels, OUTLINE) > 2000)
+    _seen(page, "result", lambda pixels: _count_of(pixels, OUTLINE) > 2000)
 
     _move_slider(page, "Least quality", 5)
     frame.wait_for_function("/^[0-9,]+ of 5,000 objects/m.test(document.body.innerText)")
@@ -158,7 +164,7 @@ def test_filters_act_without_a_new_map_and_a_reload_finds_the_result(
     assert len(visited.arrived("/objects.geojson")) == 1
 
     # Attributes under the pointer.
-    box = page.locator("iframe[src*='streamlit_folium']").bounding_box()
+    box = page.locator(_frame_of("result")).bounding_box()
     assert box is not None
     for step in range(60):
         page.mouse.move(box["x"] + 300 + 2 * step, box["y"] + box["height"] / 2 + step % 7)
@@ -167,7 +173,7 @@ def test_filters_act_without_a_new_map_and_a_reload_finds_the_result(
     expect(frame.locator(".samgeo-tip")).to_contain_text("Quality")
 
     page.reload()
-    _map(page).get_by_text("5,000 objects", exact=True).wait_for()
+    _map(page, "result").get_by_text("5,000 objects", exact=True).wait_for()
     page.get_by_role("heading", name="5,000 objects").wait_for()
 
 
@@ -178,11 +184,12 @@ def test_a_click_places_the_try_out_and_the_satellite_map_fails_quietly(
     page = visited.page
     _open_server_file(page)
     page.get_by_role("button", name="Continue to Segment").click()
-    frame = _map(page)
+    page.get_by_role("button", name="Try out").wait_for()
+    frame = _map(page, "segment")
     frame.wait_for_selector("path.leaflet-interactive, path[stroke-dasharray]")
     outline = frame.locator("path[stroke-dasharray]")
     before = outline.get_attribute("d")
-    box = page.locator("iframe[src*='streamlit_folium']").bounding_box()
+    box = page.locator(_frame_of("segment")).bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2 + 120, box["y"] + box["height"] / 2 + 90)
     frame.wait_for_function(
@@ -205,10 +212,10 @@ def test_a_raster_without_crs_below_a_prefix(
     visited = visit(server_below.url, width=390, height=844)
     page = visited.page
     _open_server_file(page)
-    _wait_for_tiles(_map(page))
+    _wait_for_tiles(_map(page, "open"))
     tiles = visited.arrived("/maps/studio/tiles/")
     assert tiles
-    _seen(page, _is_a_picture)
+    _seen(page, "open", _is_a_picture)
     assert visited.arrived("/maps/studio/assets/leaflet/dist/leaflet.js")
     page.get_by_text("no coordinate system").wait_for()
     # Nothing is wider than the screen.
