@@ -26,8 +26,8 @@ class Preset:
 PRESETS = {
     "everything": Preset(
         "Everything",
-        "Looks at several scales, from the whole image down to single pixels, asks where nothing "
-        "good was found yet and covers nearly all of the image. Finds most; no settings needed.",
+        "Looks at several scales, from the whole image down to single pixels, and asks again where "
+        "nothing good was found yet. Finds most and covers most of the image; no settings needed.",
         engine="full",
     ),
     "sam": Preset(
