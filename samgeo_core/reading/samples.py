@@ -1,4 +1,4 @@
-"""Real rasters that come with packages, so that a first look needs no upload."""
+"""Real rasters that come with packages or lie at an address: a first look needs no upload."""
 
 from __future__ import annotations
 
@@ -70,6 +70,22 @@ class _Fetched:
         return get_settings().cache_dir / "samples" / Path(self.member).name
 
 
+@dataclass(frozen=True)
+class _Addressed:
+    """A sample that `fetch_samples` gets from the web where there is any; kept in the cache."""
+
+    sample: Sample
+    url: str
+    sha256: str
+    size_bytes: int
+
+    @property
+    def path(self) -> Path:
+        return get_settings().cache_dir / "samples" / f"{self.sample.key}.tif"
+
+
+_Source = _Packaged | _Fetched | _Addressed
+
 _LANDSAT = "Landsat 7 image courtesy of the U.S. Geological Survey (public domain)"
 _NEON = (
     "National Ecological Observatory Network (NEON), open data; "
@@ -78,7 +94,23 @@ _NEON = (
 _TILER_DATA = "tiler/data/"
 _FOREST_DATA = "deepforest/data/"
 
-_SAMPLES: tuple[_Packaged | _Fetched, ...] = (
+_DEEPFOREST_DATA = (
+    "https://raw.githubusercontent.com/weecology/DeepForest/"
+    "1bad4419b3e6f7b4981a367e85acc2dda29cfc7b/src/deepforest/data/"
+)
+
+_SAMPLES: tuple[_Source, ...] = (
+    _Addressed(
+        Sample(
+            "river-town",
+            "River town, the Netherlands",
+            "Roofs, boats, trees and fields by a river, at 25 cm.",
+            "By way of the DeepForest repository (MIT)",
+        ),
+        _DEEPFOREST_DATA + "test_tiled.tif",
+        "166548440ea50b1fc2e0b1600a95b699d9b9fa80843d3a86211a53208e9f7f59",
+        147_923,
+    ),
     _Packaged(
         Sample(
             "salt-ponds",
@@ -119,6 +151,17 @@ _SAMPLES: tuple[_Packaged | _Fetched, ...] = (
         "localtileserver",
         _TILER_DATA + "bahamas_rgb.tif",
     ),
+    _Addressed(
+        Sample(
+            "manila-port",
+            "Port, Manila",
+            "Warehouses, a bridge, cars and containers at 10 cm.",
+            "OpenAerialMap (CC-BY 4.0), by way of the DeepForest repository",
+        ),
+        _DEEPFOREST_DATA + "5b90f92da0d7280005fab355_4310.tif",
+        "9a00098e234404861121851c90851d6c35f8c1f4b98a3b5bae0b0aeaf88cbbf0",
+        621_954,
+    ),
 )
 
 
@@ -144,6 +187,11 @@ def sample_path(key: str) -> Path:
 def fetch_samples() -> list[Path]:
     """Get the samples that don't come with an installed package; those there already are kept.
 
+    Samples at a web address are a bonus: where the address can't be reached they are left out.
+
+    Returns:
+        The files of the samples that are there now.
+
     Raises:
         RasterError: pip can't get the package, or a file in it is not the expected one.
     """
@@ -159,12 +207,37 @@ def fetch_samples() -> list[Path]:
             wheel = _download(Path(folder))
             for source in missing:
                 _extract(wheel, source)
-    return [source.path for source in wanted]
+    return [source.path for source in wanted] + _fetch_addressed()
 
 
-def _path(source: _Packaged | _Fetched) -> Path | None:
+def _fetch_addressed() -> list[Path]:
+    """Samples at web addresses that are here or can be reached now."""
+    from samgeo_core.errors import WeightsError
+    from samgeo_core.models.transfer import download_file
+
+    paths: list[Path] = []
+    reachable = not get_settings().offline
+    for source in _SAMPLES:
+        if not isinstance(source, _Addressed):
+            continue
+        if not source.path.is_file() and reachable:
+            source.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                download_file(
+                    source.url, source.path, sha256=source.sha256, size_bytes=source.size_bytes
+                )
+            except WeightsError as error:
+                # One attempt tells whether there is a web; the rest would only wait.
+                reachable = False
+                _log.info("no sample from the web: %s", error)
+        if source.path.is_file():
+            paths.append(source.path)
+    return paths
+
+
+def _path(source: _Source) -> Path | None:
     """Where a sample lies, or None where it doesn't."""
-    if isinstance(source, _Fetched):
+    if not isinstance(source, _Packaged):
         path = source.path
     else:
         # Found without being imported: the package brings a web server along.

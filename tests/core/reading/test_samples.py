@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -71,6 +75,49 @@ class TestSamplesOnThisMachine:
     def test_an_unknown_one(self) -> None:
         with pytest.raises(NotFoundError, match=r"no sample 'nowhere'.*salt-ponds"):
             sample_path("nowhere")
+
+
+class TestAddressed:
+    """Samples at an address, fetched from a server of the test's own."""
+
+    @pytest.fixture
+    def served(
+        self, cache_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[None]:
+        (tmp_path / "web").mkdir()
+        (tmp_path / "web" / "picture.tif").write_bytes(PICTURE)
+        handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "web"))
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            self._offer(monkeypatch, server.server_port, hashlib.sha256(PICTURE).hexdigest())
+            yield
+            server.shutdown()
+
+    @staticmethod
+    def _offer(monkeypatch: pytest.MonkeyPatch, port: int, sha256: str) -> None:
+        sample = Sample("web", "From the web", "To test with.", "nobody")
+        url = f"http://127.0.0.1:{port}/picture.tif"
+        addressed = samples._Addressed(sample, url, sha256, len(PICTURE))
+        monkeypatch.setattr(samples, "_SAMPLES", (addressed,))
+
+    def test_is_fetched_and_then_there(self, served: None) -> None:
+        assert list_samples() == []
+        assert fetch_samples() == [sample_path("web")]
+        assert sample_path("web").read_bytes() == PICTURE
+
+    def test_another_file_than_expected_is_left_out(
+        self, served: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wrong = replace(samples._SAMPLES[0], sha256="0" * 64)  # type: ignore[type-var]
+        monkeypatch.setattr(samples, "_SAMPLES", (wrong,))
+        assert fetch_samples() == []
+        assert list_samples() == []
+
+    def test_without_a_web_the_rest_goes_on(
+        self, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self._offer(monkeypatch, 9, "0" * 64)
+        assert fetch_samples() == []
 
 
 class TestFetch:
