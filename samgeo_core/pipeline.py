@@ -31,6 +31,7 @@ from samgeo_core.results.labels import (
     write_mask_raster,
 )
 from samgeo_core.results.vectorize import vectorize
+from samgeo_core.selection import SelectionRule, select
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
 
@@ -139,7 +140,7 @@ def _segment_tile(
     if config.preset == "full":
         from samgeo_core.engine.full import generate_full
 
-        return generate_full(model, tile, monitor=monitor)
+        return select(generate_full(model, tile, monitor=monitor), SelectionRule())
     from samgeo_core.engine.automatic import generate
 
     windows = config.windows(tile.shape_hw)

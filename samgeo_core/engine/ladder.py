@@ -12,7 +12,7 @@ _LEAST_STEP_PX = 4
 
 @dataclass(frozen=True)
 class FullConfig:
-    """How thoroughly `generate_full` looks, and what it keeps.
+    """How thoroughly `generate_full` looks, and what it takes for a candidate.
 
     Attributes:
         finest_px: side of the smallest windows; half the encoder's input shows each pixel double.
@@ -20,12 +20,10 @@ class FullConfig:
         overlap: share of their side that neighbouring windows have in common.
         steps_px: grid spacings in a finest window, one pass each; in coarser windows they
             grow as the window does.
-        good_score, good_stability: masks at least this good are kept wherever they are new.
-        least_score, least_stability: weaker ones are kept only where nothing good was found.
-        new_share: share of a weaker mask's pixels that nothing else may have covered.
+        floor_score, floor_stability: weaker masks are no candidates.
         settled: score times stability from which a mask's pixels aren't asked again at a finer
             scale, if it is not much larger than the grid there.
-        duplicate_iou: two masks more alike than this say the same thing.
+        duplicate_iou: of two masks of one window more alike than this, the better is a candidate.
         window_share: a mask that fills more of its window than this is the window, no object.
         least_px: smaller masks and loose parts of masks are specks.
     """
@@ -34,11 +32,8 @@ class FullConfig:
     coarsest_px: int = 4096
     overlap: float = 0.25
     steps_px: tuple[int, ...] = (32, 16)
-    good_score: float = 0.75
-    good_stability: float = 0.87
-    least_score: float = 0.5
-    least_stability: float = 0.6
-    new_share: float = 0.25
+    floor_score: float = 0.5
+    floor_stability: float = 0.6
     settled: float = 0.9
     duplicate_iou: float = 0.75
     window_share: float = 0.9

@@ -14,6 +14,7 @@ from samgeo_core.errors import CancelledError
 from samgeo_core.progress import CancelToken, Monitor, Progress
 from samgeo_core.reading.generated_scene import generated_scene
 from samgeo_core.reading.raster import Raster
+from samgeo_core.selection import SelectionRule, select
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import ShapeHW
 
@@ -48,7 +49,8 @@ def test_known_objects_are_found_once_and_the_image_is_covered(
     from rasterio.features import rasterize
 
     tile = Raster.open(scene.path).read()
-    objects = generate_full(default_model, tile, FullConfig(steps_px=(32,)))
+    candidates = generate_full(default_model, tile, FullConfig(steps_px=(32,)))
+    objects = select(candidates, SelectionRule())
     masks = [objects.full_mask(i) for i in range(len(objects))]
     best = []
     for outline in scene.truth_px:
@@ -68,9 +70,10 @@ def test_nothing_on_pixels_without_data_and_cancel_stops(scene: Any, default_mod
     tile = Raster.open(Path(scene.path)).read()
     valid = tile.valid.copy()
     valid[:, 150:] = False
-    objects = generate_full(default_model, TileImage(tile.rgb, valid), FullConfig(steps_px=(48,)))
-    assert len(objects)
-    assert not any(objects.full_mask(i)[:, 150:].any() for i in range(len(objects)))
+    tile_of_half = TileImage(tile.rgb, valid)
+    candidates = generate_full(default_model, tile_of_half, FullConfig(steps_px=(48,)))
+    assert len(candidates)
+    assert candidates.boxes_xyxy[:, 2].max() <= 150
 
     token = CancelToken()
     steps: list[Progress] = []

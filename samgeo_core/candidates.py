@@ -1,0 +1,202 @@
+"""All masks that a model offered for a raster, packed, before anybody chose among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samgeo_core.errors import ParameterError
+from samgeo_core.objects import BoolMask, ObjectSet
+from samgeo_core.windows import ShapeHW
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class MaskCandidate:
+    """One mask at the raster's resolution, eight pixels a byte.
+
+    Attributes:
+        bits: uint8 [ceil(h w / 8)], the mask's rows one after the other (`numpy.packbits`).
+        box: left, top, right, bottom of the mask, px; right and bottom exclusive.
+        area_px: number of its pixels.
+        score: predicted IoU.
+        stability: stability score.
+        point_xy: the prompt, px of the raster.
+    """
+
+    bits: NDArray[np.uint8]
+    box: Box
+    area_px: int
+    score: float
+    stability: float
+    point_xy: tuple[float, float]
+
+    @classmethod
+    def of(
+        cls,
+        mask: BoolMask,
+        offset_xy: tuple[int, int],
+        score: float,
+        stability: float,
+        point_xy: tuple[float, float],
+    ) -> MaskCandidate | None:
+        """Trim a mask [h, w] that begins at ``offset_xy``, px; None if no pixel is set."""
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if not len(rows):
+            return None
+        (y0, y1), (x0, x1) = (
+            (int(rows[0]), int(rows[-1]) + 1),
+            (int(columns[0]), int(columns[-1]) + 1),
+        )
+        trimmed = mask[y0:y1, x0:x1]
+        x, y = int(offset_xy[0]), int(offset_xy[1])
+        box = (x + x0, y + y0, x + x1, y + y1)
+        area = int(np.count_nonzero(trimmed))
+        return cls(np.packbits(trimmed), box, area, score, stability, point_xy)
+
+    @property
+    def quality(self) -> float:
+        """Score times stability."""
+        return self.score * self.stability
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Row and column slices of the mask in an array of the whole raster."""
+        return slice(self.box[1], self.box[3]), slice(self.box[0], self.box[2])
+
+    def pixels(self) -> BoolMask:
+        """The mask, bool [h, w]."""
+        h, w = self.box[3] - self.box[1], self.box[2] - self.box[0]
+        return np.unpackbits(self.bits, count=h * w).view(np.bool_).reshape(h, w)
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateSet:
+    """N masks of a raster in the order in which they were found.
+
+    Attributes:
+        shape_hw: height and width of the raster, px.
+        boxes_xyxy: int64 [N, 4], left, top, right, bottom, px; right and bottom exclusive.
+        bits: uint8 [B], the packed masks one after the other.
+        starts: int64 [N + 1], where in ``bits`` each mask begins, and the end of the last.
+        areas_px: int64 [N].
+        scores: float32 [N], predicted IoU.
+        stabilities: float32 [N], stability scores.
+        points_xy: float64 [N, 2], the prompt of each mask in px of the raster, NaN where none.
+
+    Raises:
+        ParameterError: the lengths differ.
+    """
+
+    shape_hw: ShapeHW
+    boxes_xyxy: NDArray[np.int64]
+    bits: NDArray[np.uint8]
+    starts: NDArray[np.int64]
+    areas_px: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    stabilities: NDArray[np.float32]
+    points_xy: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        arrays = (self.boxes_xyxy, self.areas_px, self.scores, self.stabilities, self.points_xy)
+        lengths = {len(self.starts) - 1, *(len(array) for array in arrays)}
+        if len(lengths) > 1:
+            raise ParameterError(
+                f"A candidate set needs arrays of one length, got {sorted(lengths)}."
+            )
+
+    @classmethod
+    def collect(cls, shape_hw: ShapeHW, masks: Iterable[MaskCandidate]) -> CandidateSet:
+        """Put masks of one raster together, in their order."""
+        masks = list(masks)
+        lengths = np.array([len(m.bits) for m in masks], np.int64)
+        return cls(
+            shape_hw,
+            np.array([m.box for m in masks], np.int64).reshape(-1, 4),
+            np.concatenate([m.bits for m in masks]) if masks else np.zeros(0, np.uint8),
+            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            np.array([m.area_px for m in masks], np.int64),
+            np.array([m.score for m in masks], np.float32),
+            np.array([m.stability for m in masks], np.float32),
+            np.array([m.point_xy for m in masks], np.float64).reshape(-1, 2),
+        )
+
+    @classmethod
+    def of_objects(cls, objects: ObjectSet) -> CandidateSet:
+        """Objects that were chosen already, as candidates."""
+        points = [(float(x), float(y)) for x, y in objects.points_xy]
+        masks = (
+            MaskCandidate.of(item.mask, item.offset_xy, item.score, item.stability, point)
+            for item, point in zip(objects, points, strict=True)
+        )
+        return cls.collect(objects.shape_hw, (mask for mask in masks if mask is not None))
+
+    def __len__(self) -> int:
+        return len(self.areas_px)
+
+    def __getitem__(self, index: int) -> MaskCandidate:
+        x0, y0, x1, y1 = self.boxes_xyxy[index].tolist()
+        x, y = self.points_xy[index].tolist()
+        return MaskCandidate(
+            self.bits[self.starts[index] : self.starts[index + 1]],
+            (x0, y0, x1, y1),
+            int(self.areas_px[index]),
+            float(self.scores[index]),
+            float(self.stabilities[index]),
+            (x, y),
+        )
+
+    def __iter__(self) -> Iterator[MaskCandidate]:
+        return (self[i] for i in range(len(self)))
+
+    def mask(self, index: int) -> BoolMask:
+        """One mask, bool [h, w], cropped to its box."""
+        return self[index].pixels()
+
+    def objects(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> ObjectSet:
+        """The candidates of a boolean or index array as objects."""
+        index = np.flatnonzero(keep) if keep.dtype == np.bool_ else np.sort(keep)
+        return ObjectSet.build(
+            self.shape_hw,
+            [self.mask(i) for i in index.tolist()],
+            self.boxes_xyxy[index, :2],
+            self.scores[index],
+            self.stabilities[index],
+            self.points_xy[index],
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the set as one compressed .npz."""
+        np.savez_compressed(
+            path,
+            shape_hw=np.array(self.shape_hw),
+            boxes_xyxy=self.boxes_xyxy.astype(np.int32),
+            bits=self.bits,
+            areas_px=self.areas_px,
+            scores=self.scores,
+            stabilities=self.stabilities,
+            points_xy=self.points_xy,
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> CandidateSet:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as data:
+            height, width = (int(v) for v in data["shape_hw"])
+            boxes = data["boxes_xyxy"].astype(np.int64)
+            n_px = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+            return cls(
+                (height, width),
+                boxes,
+                data["bits"],
+                np.concatenate([[0], np.cumsum((n_px + 7) // 8)]),
+                data["areas_px"],
+                data["scores"],
+                data["stabilities"],
+                data["points_xy"],
+            )
