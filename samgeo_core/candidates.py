@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,8 +171,8 @@ class CandidateSet:
             self.points_xy[index],
         )
 
-    def save(self, path: Path) -> None:
-        """Write the set as one compressed .npz."""
+    def save(self, path: Path, **others: Any) -> None:
+        """Write the set as one compressed .npz, with other arrays that belong to it."""
         np.savez_compressed(
             path,
             shape_hw=np.array(self.shape_hw),
@@ -181,6 +182,7 @@ class CandidateSet:
             scores=self.scores,
             stabilities=self.stabilities,
             points_xy=self.points_xy,
+            **others,
         )
 
     @classmethod

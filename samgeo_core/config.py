@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -10,6 +11,11 @@ from samgeo_core.errors import ParameterError
 from samgeo_core.windows import ShapeHW, Window, plan_windows
 
 PointGrid = tuple[tuple[float, float], ...]
+
+PRESETS = ("exact", "full")
+
+OVERLAPS = ("nested", "flatten", "largest", "partition")
+"""What may become of objects that overlap, see `SelectionRule`."""
 
 WINDOW_OVERLAP = 0.25
 """Neighbouring windows share this part of their side, which is where objects are joined."""
@@ -80,6 +86,76 @@ class AutomaticConfig:
 
 
 @dataclass(frozen=True)
+class SelectionRule:
+    """Which of a model's candidates become objects, and what becomes of those that overlap.
+
+    Attributes:
+        least_score: masks whose quality the model rates lower are dropped.
+        least_stability: masks that are less stable when their cutoff is shifted are dropped.
+        good_score: masks rated lower than this are kept only where nothing good was found.
+        good_stability: masks less stable than this are kept only where nothing good was found.
+        new_share: share of such a weaker mask's pixels that nothing else may have covered.
+        duplicate_iou: of two masks more alike than this, only the better one stays; 1 keeps both.
+        min_area_px: least size of a mask, px; none sets no limit.
+        max_area_px: greatest size of a mask, px; none sets no limit.
+        min_area_m2: least size on the ground, m²; without a CRS no mask passes it.
+        max_area_m2: greatest size on the ground, m²; without a CRS no mask passes it.
+        overlap: nested keeps all objects, one within the other; flatten gives each pixel to the
+            smallest object on it; largest keeps objects that lie in no other; partition flattens
+            and gives what lies between objects to the nearest.
+
+    Raises:
+        ParameterError: a number is out of its range, nothing can lie between two limits, or the
+            overlap rule is unknown.
+    """
+
+    least_score: float = 0.5
+    least_stability: float = 0.6
+    good_score: float = 0.75
+    good_stability: float = 0.87
+    new_share: float = 0.25
+    duplicate_iou: float = 0.75
+    min_area_px: float | None = None
+    max_area_px: float | None = None
+    min_area_m2: float | None = None
+    max_area_m2: float | None = None
+    overlap: str = "nested"
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if name == "overlap" or value is None:
+                continue
+            if not (math.isfinite(value) and value >= 0):
+                raise ParameterError(f"{name} must be a number of 0 or more, got {value}.")
+            if name in {"new_share", "duplicate_iou"} and value > 1:
+                raise ParameterError(f"{name} must lie between 0 and 1, got {value}.")
+        for unit in ("m2", "px"):
+            low, high = getattr(self, f"min_area_{unit}"), getattr(self, f"max_area_{unit}")
+            if low is not None and high is not None and low > high:
+                raise ParameterError(
+                    f"min_area_{unit} must not exceed max_area_{unit}, got {low} and {high}."
+                )
+        if self.overlap not in OVERLAPS:
+            raise ParameterError(
+                f"overlap must be one of {', '.join(OVERLAPS)}, got {self.overlap}."
+            )
+
+    @classmethod
+    def keep_all(cls) -> SelectionRule:
+        """The rule that takes every candidate, for those that were chosen before."""
+        return cls(
+            least_score=0, least_stability=0, good_score=0, good_stability=0, duplicate_iou=1
+        )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SelectionRule:
+        """The rule that `dataclasses.asdict` described; unknown keys raise `ParameterError`."""
+        if unknown := set(values) - {f.name for f in fields(cls)}:
+            raise ParameterError(f"Unknown parameters: {', '.join(sorted(unknown))}.")
+        return cls(**values)
+
+
+@dataclass(frozen=True)
 class SegmentConfig:
     """All that decides the result of a run over a raster.
 
@@ -93,6 +169,7 @@ class SegmentConfig:
         preset: exact (SAM's own automatic masks, at one scale) or full (everything, at several
             scales: thresholds and grid follow from the image, so `automatic` has no say).
         automatic: SAM's parameters, for the exact preset.
+        selection: which candidates become objects; None takes the preset's own rule.
     """
 
     model: str = "vit_t"
@@ -103,12 +180,20 @@ class SegmentConfig:
     window_px: int | None = None
     preset: str = "exact"
     automatic: AutomaticConfig = field(default_factory=AutomaticConfig)
+    selection: SelectionRule | None = None
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise ParameterError(f"preset must be one of {', '.join(PRESETS)}, got {self.preset}.")
         if self.window_px is not None and self.window_px < 64:
             raise ParameterError(f"A window needs at least 64 px, got {self.window_px}.")
+
+    @property
+    def rule(self) -> SelectionRule:
+        """The rule of selection: SAM's own automatic mode has chosen already, so it keeps all."""
+        if self.selection is not None:
+            return self.selection
+        return SelectionRule.keep_all() if self.preset == "exact" else SelectionRule()
 
     def windows(self, shape_hw: ShapeHW) -> list[Window]:
         """The windows that a run over a raster of this shape looks at."""
@@ -132,7 +217,6 @@ class SegmentConfig:
         if data.get("bands") is not None:
             data["bands"] = tuple(data["bands"])
         data["automatic"] = AutomaticConfig(**automatic)
+        if data.get("selection") is not None:
+            data["selection"] = SelectionRule.from_dict(data["selection"])
         return cls(**data)
-
-
-PRESETS = ("exact", "full")

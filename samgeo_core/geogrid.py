@@ -129,22 +129,29 @@ class GeoGrid:
 
     @cached_property
     def pixel_area_m2(self) -> float | None:
-        """Ground area of the pixel at the centre on the WGS84 ellipsoid, m²; None where unknown.
+        """Ground area of the pixel at the centre, m²; None where unknown. See `pixel_areas_m2`."""
+        area = float(self.pixel_areas_m2([self._centre_xy_px])[0])
+        return area if math.isfinite(area) and area > 0 else None
+
+    def pixel_areas_m2(self, points_xy_px: ArrayLike) -> NDArray[np.float64]:
+        """Ground area of a pixel around each position on the WGS84 ellipsoid, m², float64 [N].
 
         Geodesic, hence right also where the CRS counts degrees (EPSG:4326) or stretches lengths
-        (EPSG:3857: by 1 / cos(latitude)).
+        (EPSG:3857: by 1 / cos(latitude)). NaN where the place on Earth is unknown.
         """
-        if not self.is_georeferenced:
-            return None
-        x, y = self._centre_xy_px
-        corners = [(x - 0.5, y - 0.5), (x + 0.5, y - 0.5), (x + 0.5, y + 0.5), (x - 0.5, y + 0.5)]
-        lon, lat = self.to_lonlat(corners).T
-        # Two triangles from the sides of the pixel, by law of cosines: Geod's own polygon area
+        centres = _as_points(points_xy_px)
+        if not len(centres) or not self.is_georeferenced:
+            return np.full(len(centres), np.nan)
+        corners = np.array([(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5)])
+        lonlat = self.to_lonlat((centres[:, None] + corners).reshape(-1, 2)).reshape(-1, 3, 2)
+        corner, *ends = np.moveaxis(lonlat, 1, 0)
+        # A parallelogram from two of its sides and the angle between them: Geod's own polygon area
         # loses its digits on polygons of some millimetres.
-        azimuths, _, lengths = _WGS84.inv(lon[[0, 0]], lat[[0, 0]], lon[[1, 3]], lat[[1, 3]])
-        angle = math.radians(azimuths[1] - azimuths[0])
-        area = abs(float(lengths[0]) * float(lengths[1]) * math.sin(angle))
-        return area if math.isfinite(area) and area > 0 else None
+        azimuth, _, side = np.moveaxis(
+            np.array([_WGS84.inv(*corner.T, *end.T) for end in ends]), 1, 0
+        )
+        area = side[0] * side[1] * np.sin(np.radians(azimuth[1] - azimuth[0]))
+        return np.abs(np.asarray(area, np.float64))
 
     @cached_property
     def gsd_m(self) -> float | None:

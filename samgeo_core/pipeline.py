@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from samgeo_core.config import SegmentConfig
+from samgeo_core.candidates import CandidateSet
+from samgeo_core.config import SegmentConfig, SelectionRule
+from samgeo_core.errors import ExportError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.merge import merge_windows
-from samgeo_core.objects import ObjectSet
+from samgeo_core.objects import BoolMask, ObjectSet
+from samgeo_core.pool import CANDIDATES_FILE, CandidatePool
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
@@ -31,14 +35,13 @@ from samgeo_core.results.labels import (
     write_mask_raster,
 )
 from samgeo_core.results.vectorize import vectorize
-from samgeo_core.selection import SelectionRule, select
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
 
 if TYPE_CHECKING:
     from samgeo_core.models.loading import LoadedModel
 
-__all__ = ["SegmentConfig", "Segmentation", "segment", "write_run"]
+__all__ = ["SegmentConfig", "Segmentation", "read_record", "reselect", "segment", "write_run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,7 @@ class Segmentation:
         tile: the pixels the model saw, for pictures.
         config: what was asked.
         record: what run.json says: parameters, hashes, counts, coverage, seconds, memory.
+        candidates: of which `SegmentConfig.rule` made the objects; None where these are all.
     """
 
     objects: ObjectSet
@@ -58,6 +62,15 @@ class Segmentation:
     tile: TileImage
     config: SegmentConfig
     record: dict[str, Any]
+    candidates: CandidateSet | None = None
+
+    @property
+    def pool(self) -> CandidatePool:
+        """What choosing again needs."""
+        candidates = self.candidates
+        if candidates is None:
+            candidates = CandidateSet.of_objects(self.objects)
+        return CandidatePool(candidates, self.tile.valid, self.grid)
 
 
 class _Clock:
@@ -109,11 +122,11 @@ def segment(
         with clock.stage("load model"):
             model = cached_model(config.model, config.checkpoint, config.device, monitor=monitor)
     with clock.stage("segment"):
-        objects = _segment_tile(model, tile, config, monitor)
+        candidates = _candidates(model, tile, config, monitor)
     whole = Window.whole(raster.grid.shape_hw)
     grid = raster.grid.window(area or whole)
-    covered = label_raster(objects) > 0
-    n_valid = int(tile.valid.sum())
+    with clock.stage("select"):
+        objects = CandidatePool(candidates, tile.valid, grid).objects(config.rule)
     record = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "raster": raster.path.name,
@@ -125,37 +138,50 @@ def segment(
         "parameters": config.to_dict(),
         "bands": list(bands),
         "stretch": stretch.to_dict(),
-        "n_objects": len(objects),
-        "coverage": round(float(covered[tile.valid].sum()) / n_valid, 4) if n_valid else 0.0,
+        "n_candidates": len(candidates),
+        **_figures(objects, tile.valid, config.rule),
         "seconds": clock.seconds,
         "peak_memory_bytes": _peak_memory_bytes(),
     }
-    return Segmentation(objects, grid, tile, config, record)
+    return Segmentation(objects, grid, tile, config, record, candidates)
 
 
-def _segment_tile(
+def _figures(objects: ObjectSet, valid: BoolMask, rule: SelectionRule) -> dict[str, Any]:
+    """What run.json says of the objects that a rule made."""
+    covered = label_raster(objects) > 0
+    n_valid = int(valid.sum())
+    return {
+        "selection": asdict(rule),
+        "n_objects": len(objects),
+        "coverage": round(float(covered[valid].sum()) / n_valid, 4) if n_valid else 0.0,
+    }
+
+
+def _candidates(
     model: LoadedModel, tile: TileImage, config: SegmentConfig, monitor: Monitor
-) -> ObjectSet:
-    """Objects of a tile, looked at window by window."""
+) -> CandidateSet:
+    """What a model offers for a tile, looked at window by window."""
     if config.preset == "full":
         from samgeo_core.engine.full import generate_full
 
-        return select(generate_full(model, tile, monitor=monitor), SelectionRule())
+        return generate_full(model, tile, monitor=monitor)
     from samgeo_core.engine.automatic import generate
 
     windows = config.windows(tile.shape_hw)
     if len(windows) == 1:
-        return generate(model, tile, config.automatic, monitor)
+        return CandidateSet.of_objects(generate(model, tile, config.automatic, monitor))
     found = []
     for i, window in enumerate(windows):
         part = TileImage(np.ascontiguousarray(tile.rgb[window.slices]), tile.valid[window.slices])
         inner = monitor.part(i, len(windows))
         found.append((window, generate(model, part, config.automatic, inner)))
-    return merge_windows(tile.shape_hw, found)
+    return CandidateSet.of_objects(merge_windows(tile.shape_hw, found))
 
 
 def write_run(segmentation: Segmentation, out_dir: Path, monitor: Monitor = SILENT) -> None:
-    """Write labels.tif, mask.tif, annotations.png, objects.gpkg, objects.npz and run.json.
+    """Write labels.tif, mask.tif, annotations.png, objects.gpkg, objects.npz, run.json.
+
+    And candidates.npz, of which `reselect` makes other objects without a model.
 
     Args:
         segmentation: what `segment` found.
@@ -165,24 +191,77 @@ def write_run(segmentation: Segmentation, out_dir: Path, monitor: Monitor = SILE
     Raises:
         ExportError: a file can't be written.
     """
-    objects, grid = segmentation.objects, segmentation.grid
     clock = _Clock()
     with clock.stage("write"):
         monitor.step("write", 0, 4)
-        write_label_raster(out_dir / "labels.tif", label_raster(objects), grid)
-        write_mask_raster(out_dir / "mask.tif", binary_mask(objects), grid)
+        write_annotation(out_dir / "annotations.png", segmentation.objects, segmentation.tile)
         monitor.step("write", 1, 4)
-        write_annotation(out_dir / "annotations.png", objects, segmentation.tile)
-        monitor.step("write", 2, 4)
-        write_vector(vectorize(objects, grid), out_dir / "objects.gpkg", layer="objects")
+        _write_objects(segmentation.objects, segmentation.grid, out_dir)
         monitor.step("write", 3, 4)
-        with replacing(out_dir / "objects.npz") as partial:
-            objects.save(partial)
+        with replacing(out_dir / CANDIDATES_FILE) as partial:
+            segmentation.pool.save(partial)
     record = segmentation.record
     record = {**record, "seconds": {**record["seconds"], **clock.seconds}}
+    _write_record(record, out_dir)
+    monitor.step("write", 4, 4)
+
+
+def reselect(run_dir: Path, rule: SelectionRule, out_dir: Path) -> dict[str, Any]:
+    """Choose among a run's candidates again and write what `write_run` writes, but for pictures.
+
+    Args:
+        run_dir: folder of a run.
+        rule: which candidates become objects.
+        out_dir: an existing folder; not that of the run.
+
+    Returns:
+        What run.json says there: the run's record with the new rule, count and coverage.
+
+    Raises:
+        ExportError: the folder holds no run with candidates, or a file can't be written.
+    """
+    record = read_record(run_dir)
+    grid = Raster.open(run_dir / "labels.tif").grid
+    pool = CandidatePool.load(run_dir / CANDIDATES_FILE, grid)
+    objects = pool.objects(rule)
+    _write_objects(objects, grid, out_dir)
+    with replacing(out_dir / CANDIDATES_FILE) as partial:
+        shutil.copyfile(run_dir / CANDIDATES_FILE, partial)
+    parameters = {**record.get("parameters", {}), "selection": asdict(rule)}
+    record = {**record, "parameters": parameters, **_figures(objects, pool.valid, rule)}
+    _write_record(record, out_dir)
+    return record
+
+
+def read_record(run_dir: Path) -> dict[str, Any]:
+    """What run.json says of a run whose candidates are there.
+
+    Raises:
+        ExportError: the folder holds none.
+    """
+    missing = [
+        n for n in ("run.json", "labels.tif", CANDIDATES_FILE) if not (run_dir / n).is_file()
+    ]
+    if missing:
+        raise ExportError(
+            f"A folder of results with {', '.join(missing)} is needed, but {run_dir} holds none: "
+            "name one that the command segment wrote."
+        )
+    record: dict[str, Any] = json.loads((run_dir / "run.json").read_text("utf-8"))
+    return record
+
+
+def _write_objects(objects: ObjectSet, grid: GeoGrid, out_dir: Path) -> None:
+    write_label_raster(out_dir / "labels.tif", label_raster(objects), grid)
+    write_mask_raster(out_dir / "mask.tif", binary_mask(objects), grid)
+    write_vector(vectorize(objects, grid), out_dir / "objects.gpkg", layer="objects")
+    with replacing(out_dir / "objects.npz") as partial:
+        objects.save(partial)
+
+
+def _write_record(record: dict[str, Any], out_dir: Path) -> None:
     with replacing(out_dir / "run.json") as partial:
         partial.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
-    monitor.step("write", 4, 4)
 
 
 def _peak_memory_bytes() -> int | None:

@@ -2,82 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samgeo_core.candidates import Box, CandidateSet, MaskCandidate
-from samgeo_core.errors import ParameterError
+from samgeo_core.config import SelectionRule
 from samgeo_core.objects import BoolMask, ObjectSet
 
-OVERLAP_RULES = ("nested",)
-
-
-@dataclass(frozen=True)
-class SelectionRule:
-    """What a candidate must be to become an object.
-
-    Attributes:
-        good_score, good_stability: masks at least this good are kept wherever they are new.
-        least_score, least_stability: weaker ones are kept only where nothing good was found, and
-            none below this.
-        new_share: share of a weaker mask's pixels that nothing else may have covered.
-        duplicate_iou: two masks more alike than this say the same thing; 1 keeps both.
-        min_area_px, max_area_px: limits of a mask's size, px, both included; None sets none.
-        min_area_m2, max_area_m2: the same on the ground, m²; a mask of unknown ground area (no
-            CRS) passes no limit in m².
-        overlap: what becomes of objects that overlap, one of `OVERLAP_RULES`.
-
-    Raises:
-        ParameterError: a number is out of its range, nothing can lie between two limits, or the
-            overlap rule is unknown.
-    """
-
-    good_score: float = 0.75
-    good_stability: float = 0.87
-    least_score: float = 0.5
-    least_stability: float = 0.6
-    new_share: float = 0.25
-    duplicate_iou: float = 0.75
-    min_area_px: float | None = None
-    max_area_px: float | None = None
-    min_area_m2: float | None = None
-    max_area_m2: float | None = None
-    overlap: str = "nested"
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if name == "overlap" or value is None:
-                continue
-            highest = math.inf if "area" in name or name.endswith(("score", "stability")) else 1.0
-            if not (0 <= value <= highest and math.isfinite(value)):
-                most = "" if highest == math.inf else " and at most 1"
-                raise ParameterError(f"{name} must be a number of 0 or more{most}, got {value}.")
-        for unit in ("m2", "px"):
-            low, high = getattr(self, f"min_area_{unit}"), getattr(self, f"max_area_{unit}")
-            if low is not None and high is not None and low > high:
-                raise ParameterError(
-                    f"min_area_{unit} must not exceed max_area_{unit}, got {low} and {high}."
-                )
-        if self.overlap not in OVERLAP_RULES:
-            raise ParameterError(
-                f"overlap must be one of {', '.join(OVERLAP_RULES)}, got {self.overlap}."
-            )
-
-    @classmethod
-    def keep_all(cls) -> SelectionRule:
-        """The rule that takes every candidate, for those that were chosen before."""
-        return cls(
-            good_score=0, good_stability=0, least_score=0, least_stability=0, duplicate_iou=1
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """This rule as JSON-ready values."""
-        return asdict(self)
+__all__ = ["SelectionRule", "select", "without_duplicates"]
 
 
 def select(
@@ -85,7 +19,7 @@ def select(
     rule: SelectionRule,
     areas_m2: NDArray[np.float64] | None = None,
 ) -> ObjectSet:
-    """The objects that a rule makes of candidates.
+    """The candidates that a rule keeps, as objects; see `apply_overlap_rule` for what comes next.
 
     Args:
         candidates: N masks.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from samgeo_core import __version__
 from samgeo_core.cli.segment import add_segment_command
+from samgeo_core.cli.select import add_select_command
 from samgeo_core.cli.terminal import TerminalProgress
 from samgeo_core.errors import CancelledError, ParameterError, SamGeoError
 from samgeo_core.settings import PROJECT_DIR
@@ -64,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-v", "--verbose", action="store_true", help="tell what is being done")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_segment_command(commands)
+    add_select_command(commands)
     _add_models_command(commands)
     _add_samples_command(commands)
     _add_serve_command(commands)

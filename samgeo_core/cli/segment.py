@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import inspect
-import json
-import re
-import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
 
+from samgeo_core.cli.options import add_config_options, given_values, whole_or_nothing
+from samgeo_core.cli.select import changed_rule
 from samgeo_core.cli.terminal import TerminalProgress
-from samgeo_core.config import PRESETS, AutomaticConfig, PointGrid, SegmentConfig
+from samgeo_core.config import PRESETS, AutomaticConfig, SegmentConfig, SelectionRule
 from samgeo_core.errors import ParameterError
 from samgeo_core.reading.stretch import STRETCH_MODES
 from samgeo_core.settings import get_settings
@@ -30,7 +25,7 @@ def add_segment_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
         allow_abbrev=False,
         help="segment a raster into objects",
         description="Segment a raster and write labels.tif, mask.tif, annotations.png, "
-        "objects.gpkg, objects.npz and run.json.",
+        "objects.gpkg, objects.npz, candidates.npz and run.json.",
     )
     parser.add_argument("input", type=Path, metavar="INPUT", help="GeoTIFF, PNG, JPEG, JPEG 2000")
     parser.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="folder of the results")
@@ -64,6 +59,8 @@ def add_segment_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     add_config_options(parser.add_argument_group("parameters of SAM"), AutomaticConfig)
+    rule = parser.add_argument_group("which masks become objects (select changes it later)")
+    add_config_options(rule, SelectionRule, defaults=False)
     parser.set_defaults(command=run_segment)
 
 
@@ -79,11 +76,13 @@ def run_segment(args: argparse.Namespace) -> int:
         preset=args.preset,
         automatic=_automatic_config(args),
     )
+    if given_values(args, SelectionRule):
+        config = dataclasses.replace(config, selection=changed_rule(config.rule, args))
     from samgeo_core.pipeline import segment, write_run
     from samgeo_core.reading.raster import Raster
 
     raster = Raster.open(args.input)
-    with _whole_or_nothing(args.out_dir) as folder, TerminalProgress(not args.quiet) as progress:
+    with whole_or_nothing(args.out_dir) as folder, TerminalProgress(not args.quiet) as progress:
         segmentation = segment(raster, config, area=args.area, monitor=progress.monitor)
         write_run(segmentation, folder, progress.monitor)
     count = len(segmentation.objects)
@@ -91,86 +90,11 @@ def run_segment(args: argparse.Namespace) -> int:
     return 0
 
 
-@contextmanager
-def _whole_or_nothing(out_dir: Path) -> Iterator[Path]:
-    """A folder whose files move into ``out_dir`` if all goes well, and vanish otherwise."""
-    if out_dir.exists() and not out_dir.is_dir():
-        raise ParameterError(f"OUT_DIR must be a folder, but {out_dir} is a file.")
-    made = [folder for folder in (out_dir, *out_dir.parents) if not folder.exists()]
-    out_dir.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=out_dir, prefix=".partial-"))
-    try:
-        yield partial
-        for path in sorted(partial.iterdir()):
-            path.replace(out_dir / path.name)
-        partial.rmdir()
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        for folder in made:
-            if not any(folder.iterdir()):
-                folder.rmdir()
-        raise
-
-
-def add_config_options(group: argparse._ArgumentGroup, config: type[Any]) -> None:
-    """Add one option a field of a config dataclass: its name, type, default and documentation."""
-    hints, texts = get_type_hints(config), field_texts(config)
-    for field in dataclasses.fields(config):
-        group.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            dest=field.name,
-            type=_parser_of(field.name, hints[field.name]),
-            default=argparse.SUPPRESS,
-            metavar="FILE" if field.name == "point_grids" else "N",
-            help=f"{texts[field.name]} Default: {_shown(field.default)}.".replace("%", "%%"),
-        )
-
-
-def field_texts(config: type[Any]) -> dict[str, str]:
-    """What the docstring of a dataclass says about each of its fields (section *Attributes*)."""
-    section = inspect.getdoc(config) or ""
-    section = section.partition("Attributes:\n")[2].partition("\n\n")[0]
-    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
-    return {name: " ".join(text.split()) for name, text in entries}
-
-
-def _shown(default: object) -> str:
-    return f"{default:.4g}" if isinstance(default, float) else str(default).lower()
-
-
-def _parser_of(name: str, hint: Any) -> Callable[[str], Any]:
-    """The function that reads an option's text."""
-    if name == "point_grids":
-        return _point_grids
-    kinds = [kind for kind in (get_args(hint) or (hint,)) if kind is not type(None)]
-    number: Callable[[str], Any] = kinds[0]
-    if len(get_args(hint)) < 2:
-        return number
-
-    def number_or_none(text: str) -> Any:
-        return None if text.lower() == "none" else number(text)
-
-    number_or_none.__name__ = f"{kinds[0].__name__} or none"
-    return number_or_none
-
-
 def _automatic_config(args: argparse.Namespace) -> AutomaticConfig:
-    given = vars(args)
-    values = {f.name: given[f.name] for f in dataclasses.fields(AutomaticConfig) if f.name in given}
+    values = given_values(args, AutomaticConfig)
     if values.get("point_grids") is not None:
         values.setdefault("points_per_side", None)
     return AutomaticConfig(**values)
-
-
-def _point_grids(text: str) -> tuple[PointGrid, ...]:
-    """Point grids of a JSON file: one list of [x, y] in 0 to 1 a layer."""
-    try:
-        layers = json.loads(Path(text).read_text(encoding="utf-8"))
-        return tuple(tuple((float(x), float(y)) for x, y in layer) for layer in layers)
-    except (OSError, ValueError, TypeError) as error:
-        raise argparse.ArgumentTypeError(
-            f"a JSON file with one list of [x, y] a layer is needed ({error})"
-        ) from error
 
 
 def _numbers(text: str, count: int, what: str) -> Sequence[int]:

@@ -10,10 +10,12 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+from geopandas.testing import assert_geodataframe_equal
 
-from samgeo_core.config import AutomaticConfig, SegmentConfig
+from samgeo_core.config import AutomaticConfig, SegmentConfig, SelectionRule
+from samgeo_core.errors import ExportError
 from samgeo_core.objects import ObjectSet
-from samgeo_core.pipeline import segment, write_run
+from samgeo_core.pipeline import reselect, segment, write_run
 from samgeo_core.progress import Monitor, Progress
 from samgeo_core.reading.generated_scene import generated_scene
 from samgeo_core.reading.raster import Raster
@@ -57,7 +59,7 @@ def test_known_objects_are_found_where_they_are(
     assert record["raster_sha256"] == raster.sha256
     assert record["model_sha256"] == default_model.sha256
     assert SegmentConfig.from_dict(record["parameters"]) == SegmentConfig(automatic=QUICK)
-    assert set(record["seconds"]) == {"read", "segment", "write"}
+    assert set(record["seconds"]) == {"read", "segment", "select", "write"}
     assert record["peak_memory_bytes"] > 1e8
     with rasterio.open(tmp_path / "labels.tif") as labels, rasterio.open(scene.path) as source:
         ids = labels.read(1)
@@ -67,6 +69,41 @@ def test_known_objects_are_found_where_they_are(
         assert set(np.unique(ids)) <= {0, *frame.object_id}
     with rasterio.open(tmp_path / "mask.tif") as mask:
         assert ((mask.read(1) > 0) == (ids > 0)).all()
+
+
+def test_choosing_again_gives_the_files_of_a_fresh_run(
+    scene: Any, default_model: Any, tmp_path: Path
+) -> None:
+    raster, rule = Raster.open(scene.path), SelectionRule(least_score=0.9, overlap="partition")
+    first, again, fresh = (tmp_path / name for name in ("first", "again", "fresh"))
+    for config, folder in (
+        (SegmentConfig(automatic=QUICK), first),
+        (SegmentConfig(automatic=QUICK, selection=rule), fresh),
+    ):
+        folder.mkdir()
+        write_run(segment(raster, config, model=default_model), folder)
+    again.mkdir()
+    record = reselect(first, rule, again)
+    expected = json.loads((fresh / "run.json").read_text())
+    assert record == json.loads((again / "run.json").read_text())
+    timing = ("created", "seconds", "peak_memory_bytes")
+    assert [record[k] for k in expected if k not in timing] == [
+        expected[k] for k in expected if k not in timing
+    ]
+    assert record["coverage"] == 1
+    assert record["n_objects"] < json.loads((first / "run.json").read_text())["n_objects"]
+    for name in ("labels.tif", "mask.tif"):
+        with rasterio.open(again / name) as one, rasterio.open(fresh / name) as other:
+            assert (one.read() == other.read()).all()
+    frames = [gpd.read_file(folder / "objects.gpkg", layer="objects") for folder in (again, fresh)]
+    assert_geodataframe_equal(*frames)
+    # A result can be chosen from once more.
+    assert reselect(again, SelectionRule.keep_all(), fresh)["n_objects"] > record["n_objects"]
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="holds none: name one"):
+        reselect(tmp_path, SelectionRule(), tmp_path)
 
 
 def test_an_area_is_the_same_place_in_the_world(scene: Any, default_model: Any) -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samgeo_core.candidates import CandidateSet, MaskCandidate
-from samgeo_core.errors import ParameterError
-from samgeo_core.selection import SelectionRule, select, without_duplicates
+from samgeo_core.config import SelectionRule
+from samgeo_core.selection import select, without_duplicates
 from tests.core.test_candidates import candidate_sets, full
 from tests.core.test_objects import object_sets, same
 
@@ -102,18 +102,3 @@ def test_of_each_group_of_duplicates_the_best_stays(candidates: CandidateSet, te
     assert [m.quality for m in kept] == sorted((m.quality for m in kept), reverse=True)
     if len(candidates):
         assert kept[0].quality == max(m.quality for m in candidates)
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"good_score": -0.1}, "good_score must be a number of 0 or more"),
-        ({"new_share": 1.5}, "new_share must be a number of 0 or more and at most 1, got 1.5"),
-        ({"min_area_px": float("nan")}, "min_area_px"),
-        ({"min_area_m2": 2, "max_area_m2": 1}, "min_area_m2 must not exceed max_area_m2"),
-        ({"overlap": "some"}, "overlap must be one of nested"),
-    ],
-)
-def test_what_is_no_rule_is_refused(values: dict[str, Any], message: str) -> None:
-    with pytest.raises(ParameterError, match=message):
-        SelectionRule(**values)

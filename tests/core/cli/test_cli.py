@@ -19,8 +19,9 @@ import rasterio
 
 import samgeo_core
 from samgeo_core.cli import build_parser, main, serve_command
-from samgeo_core.cli.segment import _automatic_config, field_texts
-from samgeo_core.config import AutomaticConfig, SegmentConfig
+from samgeo_core.cli.options import field_texts
+from samgeo_core.cli.segment import _automatic_config
+from samgeo_core.config import AutomaticConfig, SegmentConfig, SelectionRule
 from samgeo_core.models.download import find_weights
 from samgeo_core.models.registry import MODELS
 from samgeo_core.models.transfer import sha256_of
@@ -144,6 +145,33 @@ def test_segment_writes_a_run(
         assert labels.crs == source.crs == layer.crs
         assert labels.transform == source.transform
     assert ids - {0} <= set(layer["object_id"])
+
+
+@pytest.mark.weights
+def test_select_chooses_again_without_a_model(
+    scene: GeneratedScene, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    run, other, back = (tmp_path / name for name in ("run", "other", "back"))
+    assert main(["segment", str(scene.path), str(run), *QUICK, "--overlap", "flatten"]) == 0
+    before = json.loads((run / "run.json").read_text("utf-8"))
+    flat = dataclasses.replace(SelectionRule.keep_all(), overlap="flatten")
+    assert before["selection"] == dataclasses.asdict(flat)
+    median_px = np.median(gpd.read_file(run / "objects.gpkg")["area_px"])
+    assert main(["select", str(run), str(other), "--min-area-px", str(median_px)]) == 0
+    after = json.loads((other / "run.json").read_text("utf-8"))
+    assert 0 < after["n_objects"] < before["n_objects"]
+    rule = SegmentConfig.from_dict(after["parameters"]).selection
+    assert rule == dataclasses.replace(flat, min_area_px=median_px)
+    assert f"{after['n_objects']} object" in capsys.readouterr().out
+    assert main(["select", str(other), str(back), "--min-area-px", "none"]) == 0
+    assert json.loads((back / "run.json").read_text("utf-8"))["n_objects"] == before["n_objects"]
+    for command, code, message in [
+        (["select", str(run), str(run)], 2, "another folder"),
+        (["select", str(run), str(other), "--overlap", "some"], 2, "overlap must be one of"),
+        (["select", str(tmp_path), str(other)], 1, "holds none"),
+    ]:
+        assert main(command) == code
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.weights

@@ -1,0 +1,98 @@
+"""What becomes of objects that overlap: kept nested, laid flat, outermost only, or a partition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from samgeo_core.errors import ParameterError
+from samgeo_core.objects import BoolMask, ObjectSet
+from samgeo_core.results.labels import Labels, label_raster
+from samgeo_core.results.nesting import parent_ids
+
+
+def nested(objects: ObjectSet, valid: BoolMask) -> ObjectSet:
+    """Every object as it is, one within the other."""
+    return objects
+
+
+def largest(objects: ObjectSet, valid: BoolMask) -> ObjectSet:
+    """Objects that lie within no other (see `parent_ids`)."""
+    return objects.select(parent_ids(objects) == 0)
+
+
+def flatten(objects: ObjectSet, valid: BoolMask) -> ObjectSet:
+    """Each pixel belongs to the smallest object on it; what is wholly covered is gone."""
+    return _from_labels(objects, label_raster(objects))
+
+
+def partition(objects: ObjectSet, valid: BoolMask) -> ObjectSet:
+    """As `flatten`, and pixels with data that nothing covered go to the nearest object.
+
+    Where there is an object at all, every pixel with data belongs to exactly one.
+    """
+    if not len(objects):
+        return objects
+    labels = label_raster(objects)
+    labels[~valid] = 0
+    if not labels.any():
+        return ObjectSet.empty(objects.shape_hw)
+    # DIST_LABEL_PIXEL numbers the labelled pixels and says for all others which is nearest.
+    _, nearest = cv2.distanceTransformWithLabels(
+        (labels == 0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    owners = np.zeros(int(nearest.max()) + 1, labels.dtype)
+    labelled = labels > 0
+    owners[nearest[labelled]] = labels[labelled]
+    return _from_labels(objects, np.where(valid, owners[nearest], 0))
+
+
+OverlapRule = Callable[[ObjectSet, BoolMask], ObjectSet]
+
+_RULES: dict[str, OverlapRule] = {
+    "nested": nested,
+    "flatten": flatten,
+    "largest": largest,
+    "partition": partition,
+}
+
+
+def apply_overlap_rule(objects: ObjectSet, rule: str, valid: BoolMask) -> ObjectSet:
+    """Objects as an overlap rule leaves them, numbered anew by size.
+
+    Args:
+        objects: N objects of a raster [H, W].
+        rule: one of `config.OVERLAPS`.
+        valid: bool [H, W], where the raster carries data.
+
+    Raises:
+        ParameterError: ``valid`` has another shape.
+    """
+    if valid.shape != objects.shape_hw:
+        raise ParameterError(
+            f"valid must have the shape of the raster, {list(objects.shape_hw)}, "
+            f"got {list(valid.shape)}."
+        )
+    return _RULES[rule](objects, valid)
+
+
+def _from_labels(objects: ObjectSet, labels: Labels) -> ObjectSet:
+    """What labels [H, W] leave of each object: its pixels are those with its id."""
+    places: list[tuple[slice, slice] | None] = ndimage.find_objects(labels, len(objects))
+    index = np.array([i for i, place in enumerate(places) if place is not None], np.int64)
+    masks, offsets = [], []
+    for i in index.tolist():
+        rows, columns = places[i] or (slice(0), slice(0))
+        masks.append(labels[rows, columns] == i + 1)
+        offsets.append((columns.start, rows.start))
+    return ObjectSet.build(
+        objects.shape_hw,
+        masks,
+        np.array(offsets, np.int64).reshape(-1, 2),
+        objects.scores[index],
+        objects.stabilities[index],
+        objects.points_xy[index],
+    )
