@@ -8,6 +8,7 @@ PORT ?= 8501
 MODEL ?= $(or $(SAMGEO_MODEL),vit_t)
 PYTEST_ARGS ?=
 SCENES ?=
+BENCH_ARGS ?=
 export PYTHON TORCH_INDEX_URL VENV
 
 # What is done leaves a stamp: a second run has nothing to install and asks no network.
@@ -18,13 +19,14 @@ ASSETS_READY := node_modules/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test bench venv venv-dev assets model samples chromium lint format clean
+.PHONY: help run test bench bench-speed bench-quality venv venv-dev assets model samples chromium lint format clean
 
 help: ## list what make can do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  variables: PORT=$(PORT) HOST=$(HOST) MODEL=$(MODEL) PYTHON=<python 3.11+>"
-	@echo "             TORCH_INDEX_URL=<package index for torch> PYTEST_ARGS=<for make test> SCENES=<for make bench>"
+	@echo "             TORCH_INDEX_URL=<package index for torch> PYTEST_ARGS=<for make test>"
+	@echo "             SCENES=\"<names, folders or images for make bench>\" BENCH_ARGS=<its options>"
 
 run: venv assets model samples ## install what is missing and start the app on PORT
 	$(PY) -m samgeo_core serve --address "$(HOST)" --port "$(PORT)"
@@ -32,9 +34,13 @@ run: venv assets model samples ## install what is missing and start the app on P
 test: venv-dev assets model samples chromium lint ## install what tests need, check and test everything
 	$(PY) -m pytest -q $(PYTEST_ARGS)
 
-bench: venv model ## measure exact mode on SCENES (images) beside segment-anything-py's generator
-	@test -n "$(SCENES)" || { echo 'Name images: make bench SCENES="a.tif b.tif"' >&2; exit 2; }
-	$(PY) -m benchmarks.exact $(SCENES)
+bench: bench-speed bench-quality ## both of the next two, on SCENES where they are named
+
+bench-speed: venv model ## seconds and memory beside segment-anything-py's generator
+	$(PY) -m benchmarks.speed $(if $(SCENES),--scenes $(SCENES)) $(BENCH_ARGS)
+
+bench-quality: venv model ## recall of labelled objects and coverage, scene by scene
+	$(PY) -m benchmarks.quality $(if $(SCENES),--scenes $(SCENES)) $(BENCH_ARGS)
 
 venv: $(RUN_READY) ## the virtual environment with requirements.txt
 
