@@ -1,4 +1,4 @@
-"""Result: look at the objects, filter them, take them along."""
+"""Result: look at the objects, choose among them again, take them along."""
 
 import pandas as pd
 import streamlit as st
@@ -6,65 +6,67 @@ import streamlit as st
 from pages.ui.downloads import download_links
 from pages.ui.layout import OPEN, SEGMENT, empty
 from pages.ui.map import MapView, base_url, build_map, satellite_at_start, show_map, window_bounds
-from pages.ui.objects_filter import area_column, area_text, as_ranges, filter_controls
+from pages.ui.objects_filter import area_column, area_text, reset_button, rule_controls
 from pages.ui.objects_style import style_controls
-from pages.ui.objects_table import covered, load_table, object_table
+from pages.ui.objects_table import covered, object_table, table_of
 from pages.ui.run_panel import is_active, run_panel
 from pages.ui.state import current_run
 from pages.ui.text import count
 from samgeo_core.web.context import get_context
-from samgeo_core.web.filters import ObjectFilter
 from samgeo_core.web.records import Run
+from samgeo_core.web.rules import rule_query
+from samgeo_core.web.selected import run_source, selected
 from samgeo_core.web.urls import label_template, objects_url, tile_template
 
 
 @st.fragment
-def _explore(run: Run, table: pd.DataFrame) -> None:
+def _explore(run: Run) -> None:
     left, right = st.columns([5, 3], gap="medium")
     below = st.container()
+    source = run_source(run)
     with right:
         summary = st.container()
-        st.markdown("**Filter**")
-        limits = filter_controls(table, run.run_id)
-        kept = table[limits.keeps(table)]
+        rule = rule_controls(source)
+        chosen, changes = selected(run, rule), rule_query(source.rule, rule)
+        if changes:
+            reset_button(source)
         with summary:
-            _summary(run, table, kept)
+            _summary(run, table_of(chosen), area_column(source), changed=bool(changes))
         with st.popover("Style", icon=":material/palette:", width="stretch"):
             style, opacity = style_controls()
-        has_place = area_column(table) == "area_m2"
-        download_links(run, limits, has_place=has_place)
+        download_links(run, changes, has_place=area_column(source) == "area_m2")
     with below:
-        selected = _table(run, kept)
+        # NOTE: numbers of objects change with the rule, so a choice of one doesn't outlive it.
+        key = f"table_{run.run_id}_{'_'.join(map('='.join, sorted(changes.items())))}"
+        picked = _table(table_of(chosen), area_column(source), key)
     with left:
         view = MapView(
-            source=objects_url(run, base_url()),
+            source=objects_url(run, base_url(), changes),
+            masks=label_template(run, base_url(), changes),
             style=style,
-            filter=as_ranges(limits),
             opacity=opacity,
-            selected=selected,
+            selected=picked,
         )
         _map(run, view)
 
 
-def _summary(run: Run, table: pd.DataFrame, kept: pd.DataFrame) -> None:
-    column = area_column(table)
+def _summary(run: Run, table: pd.DataFrame, column: str, *, changed: bool) -> None:
     where = "Whole image" if run.area is None else "Try-out area"
-    st.title(count(len(kept), "object"), anchor=False)
-    hidden = len(table) - len(kept)
-    parts = [where, f"{area_text(column, covered(table, kept, column))} covered"]
-    if hidden:
-        parts.append(f"{hidden:,} filtered out")
+    st.title(count(len(table), "object"), anchor=False)
+    parts = [where, f"{area_text(column, covered(table, column))} covered"]
+    if changed:
+        parts.append(f"{len(selected(run).objects):,} as segmented")
     st.caption(" · ".join(parts))
     if run.area is not None:
         st.page_link(SEGMENT, label="Run on the whole image", icon=":material/arrow_back:")
 
 
-def _table(run: Run, kept: pd.DataFrame) -> int | None:
-    if kept.empty:
-        st.info("No object passes the filter; widen it to see some.", icon=":material/filter_alt:")
+def _table(table: pd.DataFrame, column: str, key: str) -> int | None:
+    if table.empty:
+        st.info("No object is left; widen the limits to see some.", icon=":material/filter_alt:")
         return None
     st.caption("Choose a row to find its object on the map.")
-    return object_table(kept, area_column(kept), key=f"table_{run.run_id}")
+    return object_table(table, column, key=key)
 
 
 def _map(run: Run, view: MapView) -> None:
@@ -87,8 +89,7 @@ def _nothing_found(run: Run) -> None:
     )
     st.page_link(SEGMENT, label="Change the settings", icon=":material/arrow_back:")
     scene = get_context().store.scene(run.scene_id)
-    has_place = scene.raster.grid.crs is not None
-    download_links(run, ObjectFilter(), has_place=has_place)
+    download_links(run, {}, has_place=scene.raster.grid.crs is not None)
     _map(run, MapView())
 
 
@@ -102,11 +103,10 @@ def _page() -> None:
         run_panel(run)
         st.page_link(SEGMENT, label="Back to Segment", icon=":material/arrow_back:")
         return
-    table = load_table(run)
-    if table.empty:
-        _nothing_found(run)
+    if len(run_source(run).pool.candidates):
+        _explore(run)
     else:
-        _explore(run, table)
+        _nothing_found(run)
 
 
 _page()

@@ -202,7 +202,7 @@ def write_run(segmentation: Segmentation, out_dir: Path, monitor: Monitor = SILE
             segmentation.pool.save(partial)
     record = segmentation.record
     record = {**record, "seconds": {**record["seconds"], **clock.seconds}}
-    _write_record(record, out_dir)
+    write_record(record, out_dir / "run.json")
     monitor.step("write", 4, 4)
 
 
@@ -227,10 +227,17 @@ def reselect(run_dir: Path, rule: SelectionRule, out_dir: Path) -> dict[str, Any
     _write_objects(objects, grid, out_dir)
     with replacing(out_dir / CANDIDATES_FILE) as partial:
         shutil.copyfile(run_dir / CANDIDATES_FILE, partial)
-    parameters = {**record.get("parameters", {}), "selection": asdict(rule)}
-    record = {**record, "parameters": parameters, **_figures(objects, pool.valid, rule)}
-    _write_record(record, out_dir)
+    record = reselected_record(record, objects, pool.valid, rule)
+    write_record(record, out_dir / "run.json")
     return record
+
+
+def reselected_record(
+    record: dict[str, Any], objects: ObjectSet, valid: BoolMask, rule: SelectionRule
+) -> dict[str, Any]:
+    """A run's record with what another rule made of its candidates."""
+    parameters = {**record.get("parameters", {}), "selection": asdict(rule)}
+    return {**record, "parameters": parameters, **_figures(objects, valid, rule)}
 
 
 def read_record(run_dir: Path) -> dict[str, Any]:
@@ -259,8 +266,13 @@ def _write_objects(objects: ObjectSet, grid: GeoGrid, out_dir: Path) -> None:
         objects.save(partial)
 
 
-def _write_record(record: dict[str, Any], out_dir: Path) -> None:
-    with replacing(out_dir / "run.json") as partial:
+def write_record(record: dict[str, Any], path: Path) -> None:
+    """Write what `Segmentation.record` or `reselected_record` says.
+
+    Raises:
+        ExportError: the file can't be written.
+    """
+    with replacing(path) as partial:
         partial.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
 
 

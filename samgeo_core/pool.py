@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +35,13 @@ class CandidatePool:
 
     def objects(self, rule: SelectionRule) -> ObjectSet:
         """What a rule makes of the candidates: the same for a run as for whoever looks later."""
-        chosen = select(self.candidates, rule, self._areas_m2())
+        on_ground = rule.min_area_m2 is not None or rule.max_area_m2 is not None
+        chosen = select(self.candidates, rule, self.areas_m2 if on_ground else None)
         return apply_overlap_rule(chosen, rule.overlap, self.valid)
 
-    def _areas_m2(self) -> NDArray[np.float64]:
+    @cached_property
+    def areas_m2(self) -> NDArray[np.float64]:
+        """Size of each candidate on the ground, m², NaN where the place on Earth is unknown."""
         boxes = self.candidates.boxes_xyxy
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         return self.candidates.areas_px * self.grid.pixel_areas_m2(centres)

@@ -71,7 +71,7 @@ class MapView:
     Attributes:
         source: address of the objects' GeoJSON, fetched by the browser; None shows none.
         style: how objects are drawn.
-        filter: least and largest value per attribute; None is open.
+        masks: address template of the mask tiles; None leaves those the map was built with.
         opacity: 0 to 1 per layer, "image" and "masks".
         selected: object_id of the object to highlight and zoom to.
         area: corners of a dashed outline.
@@ -79,7 +79,7 @@ class MapView:
 
     source: str | None = None
     style: PolygonStyle = field(default_factory=PolygonStyle)
-    filter: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    masks: str | None = None
     opacity: Mapping[str, float] = field(default_factory=dict)
     selected: int | None = None
     area: list[LatLng] | None = None

@@ -1,4 +1,4 @@
-// What SamGeo Studio adds to a Leaflet map: objects drawn on a canvas, filtered and styled in place,
+// What SamGeo Studio adds to a Leaflet map: objects drawn on a canvas, styled in place,
 // a legend, and one `update` through which the page changes all of it without a new map.
 window.samgeo = window.samgeo || (() => {
   "use strict";
@@ -9,22 +9,12 @@ window.samgeo = window.samgeo || (() => {
   // Values the page has not set yet.
   const defaults = {
     style: { color: "#3388ff", weight: 2, fillColor: "#7c4185", fillOpacity: 0.5 },
-    filter: {}, opacity: {}, selected: null, area: null, source: null,
+    opacity: {}, selected: null, area: null, source: null, masks: null,
   };
 
   const view = () => ({ ...defaults, ...state.view });
 
-  function passes(properties, filter) {
-    for (const [name, [low, high]] of Object.entries(filter)) {
-      const value = properties[name];
-      if (value === null || value === undefined) continue;
-      if ((low !== null && value < low) || (high !== null && value > high)) return false;
-    }
-    return true;
-  }
-
   function styleOf(item, style, selected) {
-    if (!item.shown) return { stroke: false, fill: false, interactive: false };
     const chosen = item.properties.object_id === selected;
     return {
       ...style, stroke: style.weight > 0, fill: true, interactive: true, opacity: 1,
@@ -34,11 +24,8 @@ window.samgeo = window.samgeo || (() => {
   }
 
   function restyle() {
-    const { style, filter, selected } = view();
-    for (const item of state.items) {
-      item.shown = passes(item.properties, filter);
-      item.layer.setStyle(styleOf(item, style, selected));
-    }
+    const { style, selected } = view();
+    for (const item of state.items) item.layer.setStyle(styleOf(item, style, selected));
     drawLegend();
   }
 
@@ -85,10 +72,8 @@ window.samgeo = window.samgeo || (() => {
       const fill = swatch.appendChild(element("span"));
       fill.style.background = style.fillColor;
       fill.style.opacity = style.fillOpacity;
-      const shown = state.items.reduce((n, item) => n + (item.shown ? 1 : 0), 0);
       const total = state.items.length;
-      const number = shown === total ? numberText(total, 0) : `${numberText(shown, 0)} of ${numberText(total, 0)}`;
-      const text = state.note || `${number} object${total === 1 ? "" : "s"}`;
+      const text = state.note || `${numberText(total, 0)} object${total === 1 ? "" : "s"}`;
       row.appendChild(element("span", "samgeo-count", text));
     }
     if (state.layers.masks && state.map.hasLayer(state.layers.masks)) {
@@ -102,10 +87,10 @@ window.samgeo = window.samgeo || (() => {
 
   function addFeatures(group, features, source) {
     if (state.source !== source) return; // another result came in between
-    const { style, filter, selected } = view();
+    const { style, selected } = view();
     for (const feature of features.splice(0, CHUNK)) {
       const layer = L.GeoJSON.geometryToLayer(feature, group.options);
-      const item = { layer, properties: feature.properties, shown: passes(feature.properties, filter) };
+      const item = { layer, properties: feature.properties };
       layer.feature = feature;
       Object.assign(layer.options, { renderer: group.options.renderer }, styleOf(item, style, selected));
       state.items.push(item);
@@ -116,25 +101,32 @@ window.samgeo = window.samgeo || (() => {
     drawLegend();
   }
 
+  function clearObjects() {
+    state.items = [];
+    state.layers.objects.clearLayers();
+  }
+
   async function load(source) {
     const group = state.layers.objects;
     state.source = source;
-    state.items = [];
-    group.clearLayers();
     state.note = source ? "Loading objects…" : "";
     drawLegend();
-    if (!source) return;
+    if (!source) { clearObjects(); return; }
     try {
       const response = await fetch(source);
       if (!response.ok) throw new Error(`status ${response.status}`);
       const { features } = await response.json();
+      if (state.source !== source) return;
+      // The objects before stay in sight until these are here.
+      clearObjects();
       // NOTE: they come largest first, so that smaller objects lie on top and can be hovered.
-      const usable = features.filter((feature) => feature.geometry);
-      if (state.source === source && !usable.length) { state.note = ""; drawLegend(); }
-      else addFeatures(group, usable, source);
+      addFeatures(group, features.filter((feature) => feature.geometry), source);
     } catch (error) {
       console.warn("objects not loaded:", error);
-      if (state.source === source) { state.note = "Objects could not be loaded"; drawLegend(); }
+      if (state.source !== source) return;
+      clearObjects();
+      state.note = "Objects could not be loaded";
+      drawLegend();
     }
   }
 
@@ -164,7 +156,8 @@ window.samgeo = window.samgeo || (() => {
     }
     if (!same(before.area, now.area)) showArea(now.area);
     if (state.layers.objects && now.source !== state.source) load(now.source);
-    else if (!same([before.style, before.filter, before.selected], [now.style, now.filter, now.selected])) restyle();
+    else if (!same([before.style, before.selected], [now.style, now.selected])) restyle();
+    if (state.layers.masks && now.masks && now.masks !== before.masks) state.layers.masks.setUrl(now.masks);
     showSelected(now.selected, before.selected);
   }
 

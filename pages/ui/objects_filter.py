@@ -1,24 +1,40 @@
-"""Filter sliders of the page Result: size, score and stability."""
+"""Which objects the page Result shows: controls that make a rule of selection."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from pages.ui.text import area_m2
-from samgeo_core.web.filters import ObjectFilter
-
-if TYPE_CHECKING:
-    import pandas as pd
+from samgeo_core.config import OVERLAPS, SelectionRule
+from samgeo_core.web.selected import RunSource
 
 _STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 
+OVERLAP_TITLES = {
+    "nested": "Nested",
+    "flatten": "Flat",
+    "largest": "Largest",
+    "partition": "Gap-free",
+}
+OVERLAP_HELP = (
+    "**Nested** keeps every object, parts within wholes; *Inside object* says which.  \n"
+    "**Flat** gives each pixel to the smallest object on it.  \n"
+    "**Largest** leaves out objects that lie inside others.  \n"
+    "**Gap-free** is flat, and what lies between objects goes to the nearest; nothing is put where "
+    "the image has no data."
+)
 
-def area_column(table: pd.DataFrame) -> str:
+
+def area_column(source: RunSource) -> str:
     """The attribute that sizes are given in: m² where they are known, else px."""
-    return "area_m2" if table["area_m2"].notna().any() else "area_px"
+    return "area_m2" if np.isfinite(source.pool.areas_m2).any() else "area_px"
 
 
 def area_text(column: str, value: float) -> str:
@@ -36,47 +52,107 @@ def area_steps(low: float, high: float) -> list[float]:
     return values[first : max(last, first + 1) + 1]
 
 
-def filter_controls(table: pd.DataFrame, run_id: str) -> ObjectFilter:
-    """Draw the sliders and return what they say; a slider at its end sets no limit."""
-    column = area_column(table)
-    steps = area_steps(float(table[column].min()), float(table[column].max()))
-    low, high = st.select_slider(
-        "Size",
-        steps,
-        value=(steps[0], steps[-1]),
-        format_func=lambda value: area_text(column, value),
-        key=f"size_{run_id}",
+def rule_controls(source: RunSource) -> SelectionRule:
+    """Draw the controls of a run with candidates and return the rule that they say."""
+    own, candidates = source.rule, source.pool.candidates
+    # What is drawn under new keys stands where the run's own rule is.
+    key = f"{source.run.run_id}_{st.session_state.get(_resets(source), 0)}"
+    overlap = _overlap(own, f"overlap_{key}")
+    limits = _size(source, f"size_{key}")
+    scores = _quality(
+        "Quality (predicted IoU)", "score", candidates.scores, own, f"score_{key}",
+        "How well the model itself expects the outline to fit.",
+    )  # fmt: skip
+    stabilities = _quality(
+        "Stability", "stability", candidates.stabilities, own, f"stability_{key}",
+        "How little the outline moves when the model's cutoff shifts.",
+    )  # fmt: skip
+    return replace(own, overlap=overlap, **limits, **scores, **stabilities)
+
+
+def reset_button(source: RunSource) -> None:
+    """Draw the button that brings back the run's own rule."""
+
+    def forget() -> None:
+        st.session_state[_resets(source)] = st.session_state.get(_resets(source), 0) + 1
+
+    st.button(
+        "As segmented", on_click=forget, key=f"reset_{source.run.run_id}",
+        icon=":material/undo:", help="Back to the limits with which this image was segmented.",
+    )  # fmt: skip
+
+
+def _resets(source: RunSource) -> str:
+    return f"resets_{source.run.run_id}"
+
+
+def _overlap(own: SelectionRule, key: str) -> str:
+    chosen = st.segmented_control(
+        "Overlap",
+        OVERLAPS,
+        default=own.overlap,
+        format_func=OVERLAP_TITLES.__getitem__,
+        key=key,
+        help=OVERLAP_HELP,
+        required=True,
+        width="stretch",
+        wrap=True,
         persist_state="session",
     )
-    min_score = _least("Least quality", table["score"], f"score_{run_id}", "As the model rates it.")
-    min_stability = _least(
-        "Least stability", table["stability"], f"stability_{run_id}", "How firm the outline is."
+    return str(chosen or own.overlap)
+
+
+def _size(source: RunSource, key: str) -> dict[str, float | None]:
+    """Limits of the size; a mark at its end sets none."""
+    column = area_column(source)
+    unit = column.removeprefix("area_")
+    pool, own = source.pool, source.rule
+    areas = pool.areas_m2 if unit == "m2" else pool.candidates.areas_px
+    steps = area_steps(float(np.nanmin(areas)), float(np.nanmax(areas)))
+    low, high = (getattr(own, f"{side}_area_{unit}") for side in ("min", "max"))
+    steps = sorted({*steps, *(value for value in (low, high) if value is not None)})
+    before = low or steps[0], high or steps[-1]
+    chosen: tuple[float, float] = st.select_slider(
+        "Size",
+        steps,
+        value=before,
+        format_func=lambda value: area_text(column, value),
+        key=key,
+        help="Of each mask as the model found it, before overlaps are resolved.",
+        persist_state="session",
     )
-    limits = {
-        f"min_{column}": low if low > steps[0] else None,
-        f"max_{column}": high if high < steps[-1] else None,
-        "min_score": min_score,
-        "min_stability": min_stability,
-    }
-    return ObjectFilter(**{name: value for name, value in limits.items() if value is not None})
+    limits = {}
+    for side, now, start, end, limit in zip(
+        ("min", "max"), chosen, before, (steps[0], steps[-1]), (low, high), strict=True
+    ):
+        open_end = None if now == end else now
+        limits[f"{side}_area_{unit}"] = limit if now == start else open_end
+    return limits
 
 
-def as_ranges(limits: ObjectFilter) -> dict[str, tuple[float | None, float | None]]:
-    """Least and largest value per attribute, as the map takes them."""
-    ranges: dict[str, tuple[float | None, float | None]] = {}
-    for name, value in limits.limits.items():
-        side, column = name.split("_", 1)
-        low, high = ranges.get(column, (None, None))
-        ranges[column] = (value, high) if side == "min" else (low, value)
-    return ranges
-
-
-def _least(label: str, values: pd.Series, key: str, text: str) -> float | None:
-    start = math.floor(float(values.min()) * 100) / 100
-    end = math.ceil(float(values.max()) * 100) / 100
-    if start >= end:
-        return None
-    chosen = st.slider(
-        label, start, end, start, step=0.01, key=key, help=text, persist_state="session"
-    )
-    return chosen if chosen > start else None
+def _quality(
+    label: str, name: str, values: NDArray[np.float32], own: SelectionRule, key: str, text: str
+) -> dict[str, float]:
+    """Limits of a score: one mark, or two where the run kept weaker masks in empty places."""
+    least, good = getattr(own, f"least_{name}"), getattr(own, f"good_{name}")
+    floor = math.floor(float(values.min()) * 100) / 100
+    ceiling = max(math.ceil(float(values.max()) * 100) / 100, good)
+    if floor >= ceiling:
+        return {}
+    text += f" The run kept no masks below {floor:.2f}; segment again to get weaker ones."
+    slider: Callable[..., Any] = st.slider
+    start = max(least, floor)
+    if good <= least:
+        chosen = slider(
+            label, floor, ceiling, start, step=0.01, key=key,
+            help=f"{text} Masks below the mark are left out.", persist_state="session",
+        )  # fmt: skip
+        return {f"least_{name}": chosen} if chosen != start else {}
+    weak, sure = slider(
+        label, floor, ceiling, (start, good), step=0.01, key=key,
+        help=f"{text} Masks above the right mark are kept wherever they show something new, those "
+        "between the marks only where nothing better lies; below the left mark none.",
+        persist_state="session",
+    )  # fmt: skip
+    changed = {f"least_{name}": (weak, start), f"good_{name}": (sure, good)}
+    return {field: now for field, (now, before) in changed.items() if now != before}

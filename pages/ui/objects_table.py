@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from samgeo_core.web.layers import read_objects
-from samgeo_core.web.records import Run
-from samgeo_core.web.results import result_place
+from samgeo_core.web.selected import Selected
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,28 +14,16 @@ if TYPE_CHECKING:
 TABLE_HEIGHT = 360
 
 
-def load_table(run: Run) -> pd.DataFrame:
-    """Attributes of all objects of a finished run, read once per result; don't change it.
-
-    Raises:
-        NotFoundError: the run has no result.
-    """
-    return _read(run.run_id, result_place(run).version, run)
+def table_of(chosen: Selected) -> pd.DataFrame:
+    """Attributes of the objects, without their polygons."""
+    frame = chosen.frame
+    table: pd.DataFrame = frame.drop(columns=frame.geometry.name)
+    return table
 
 
-def covered(table: pd.DataFrame, kept: pd.DataFrame, column: str) -> float:
-    """Size of the kept objects together; one inside another kept one counts with that only."""
-    parents = dict(zip(table["object_id"], table["parent_id"], strict=True))
-    here = set(kept["object_id"])
-
-    def is_outermost(object_id: int) -> bool:
-        above = parents[object_id]
-        while above and above not in here:
-            above = parents.get(above, 0)
-        return not above
-
-    outermost = [is_outermost(object_id) for object_id in kept["object_id"]]
-    return float(kept.loc[outermost, column].sum())
+def covered(table: pd.DataFrame, column: str) -> float:
+    """Size of the objects together; one inside another counts with that only."""
+    return float(table.loc[table["parent_id"] == 0, column].sum())
 
 
 def object_table(table: pd.DataFrame, area_column: str, key: str) -> int | None:
@@ -70,10 +56,3 @@ def object_table(table: pd.DataFrame, area_column: str, key: str) -> int | None:
     if not rows or rows[0] >= len(shown_table):
         return None
     return int(shown_table["object_id"].iloc[rows[0]])
-
-
-@st.cache_resource(show_spinner="Reading the objects…", max_entries=32)
-def _read(run_id: str, version: int, _run: Run) -> pd.DataFrame:
-    frame = read_objects(_run)
-    table: pd.DataFrame = frame.drop(columns=frame.geometry.name)
-    return table

@@ -14,33 +14,39 @@ from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import BoolMask, ObjectSet, SegObject
 from samgeo_core.results.colors import object_colors
 from samgeo_core.results.geotiff import ColorTable, write_geotiff
-from samgeo_core.windows import ShapeHW
+from samgeo_core.windows import ShapeHW, Window
 
 Labels = NDArray[Any]
 """Whole numbers [H, W]: the id of the object each pixel belongs to, 0 for none."""
 
 
-def label_raster(objects: ObjectSet, *, step: int = 1) -> Labels:
+def label_raster(objects: ObjectSet, *, step: int = 1, window: Window | None = None) -> Labels:
     """Paint object ids, the largest object first, so that smaller ones lie on top.
 
     Args:
         objects: N objects of a raster [H, W].
         step: take every step-th pixel of each row and column only.
+        window: paint only this part of the raster.
 
     Returns:
-        [H, W] (divided by ``step``, rounded up), uint8, uint16 or uint32 by the number of objects.
+        [H, W] of the raster or window (divided by ``step``, rounded up), uint8, uint16 or uint32 by
+        the number of objects.
     """
     if step < 1:
         raise ParameterError(f"The step between pixels must be 1 or more, got {step}.")
-    height, width = objects.shape_hw
-    labels = np.zeros((-(-height // step), -(-width // step)), _ids_dtype(len(objects)))
-    for item in reversed(list(objects)):
-        x, y = item.offset_xy
-        mask = item.mask[-y % step :: step, -x % step :: step]
+    window = window or Window.whole(objects.shape_hw)
+    left, top, right, bottom = window.box_xyxy
+    labels = np.zeros((-(-window.height // step), -(-window.width // step)), _dtype(len(objects)))
+    boxes = objects.boxes_xyxy
+    seen = (boxes[:, :2] < (right, bottom)).all(1) & (boxes[:, 2:] > (left, top)).all(1)
+    for index in np.flatnonzero(seen)[::-1].tolist():
+        mask = objects.masks[index]
+        x, y = boxes[index, 0] - left, boxes[index, 1] - top
         # The first multiple of step at or after the offset is where the taken pixels begin.
-        row, column = -(-y // step), -(-x // step)
+        row, column = max(-(-y // step), 0), max(-(-x // step), 0)
+        mask = mask[row * step - y :: step, column * step - x :: step]
         view = labels[row : row + mask.shape[0], column : column + mask.shape[1]]
-        view[mask] = item.object_id
+        view[mask[: view.shape[0], : view.shape[1]]] = index + 1
     return labels
 
 
@@ -108,7 +114,7 @@ def write_mask_raster(path: str | Path, mask: NDArray[np.uint8], grid: GeoGrid) 
     write_geotiff(path, mask, grid, nodata=0)
 
 
-def _ids_dtype(highest: int) -> type[np.unsignedinteger[Any]]:
+def _dtype(highest: int) -> type[np.unsignedinteger[Any]]:
     """The smallest unsigned type that holds an id."""
     return next(t for t in (np.uint8, np.uint16, np.uint32) if highest <= np.iinfo(t).max)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,41 @@ from samgeo_core.results.outlines import Geometries, trace, trace_parts
 _MOST_VALUES = 10_000_000
 
 
-def vectorize(objects: ObjectSet, grid: GeoGrid, *, simplify_px: float = 0.0) -> gpd.GeoDataFrame:
+@dataclass(frozen=True, eq=False)
+class Outlines:
+    """N polygons in a CRS with their size on the ground.
+
+    Attributes:
+        polygons: [N], Polygon or MultiPolygon, valid, oriented.
+        area_m2: float64 [N], geodesic, NaN without a CRS.
+        perimeter_m: float64 [N], holes included.
+    """
+
+    polygons: Geometries
+    area_m2: NDArray[np.float64]
+    perimeter_m: NDArray[np.float64]
+
+
+def outlines_of(objects: ObjectSet, grid: GeoGrid, *, simplify_px: float = 0.0) -> Outlines:
+    """Trace and measure objects, see `vectorize`."""
+    traced = trace(objects.masks, objects.offsets_xy)
+    return _measured(_simplified(traced, simplify_px), grid)
+
+
+def vectorize(
+    objects: ObjectSet,
+    grid: GeoGrid,
+    *,
+    simplify_px: float = 0.0,
+    outlines: Outlines | None = None,
+) -> gpd.GeoDataFrame:
     """Make one polygon of each object, from its own mask: where objects overlap, both are whole.
 
     Args:
         objects: N objects of a raster.
         grid: the grid of that raster.
         simplify_px: about how far an outline may leave the pixel edges, px; 0 follows them exactly.
+        outlines: of these objects, if they are known; None traces them.
 
     Returns:
         N rows in the CRS of the grid, in the order of the objects, with the columns
@@ -43,7 +72,8 @@ def vectorize(objects: ObjectSet, grid: GeoGrid, *, simplify_px: float = 0.0) ->
         ParameterError: ``grid`` is not that of the objects, or ``simplify_px`` is negative.
     """
     _check_shape(objects.shape_hw, grid)
-    outlines = _simplified(trace(objects.masks, objects.offsets_xy), simplify_px)
+    if outlines is None:
+        outlines = outlines_of(objects, grid, simplify_px=simplify_px)
     columns = {
         "object_id": np.arange(1, len(objects) + 1, dtype=np.int64),
         "parent_id": parent_ids(objects),
@@ -93,7 +123,9 @@ def vectorize_labels(
         outlines, owner = trace_parts(masks, offsets)
     areas = np.rint(shapely.area(outlines)).astype(np.int64)
     return _frame(
-        {"value": values[owner], "area_px": areas}, _simplified(outlines, simplify_px), grid
+        {"value": values[owner], "area_px": areas},
+        _measured(_simplified(outlines, simplify_px), grid),
+        grid,
     )
 
 
@@ -111,18 +143,19 @@ def _simplified(outlines: Geometries, tolerance_px: float) -> Geometries:
     return shapely.simplify(outlines, tolerance_px) if tolerance_px else outlines
 
 
-def _frame(
-    columns: dict[str, NDArray[Any]], outlines_px: Geometries, grid: GeoGrid
-) -> gpd.GeoDataFrame:
+def _measured(outlines_px: Geometries, grid: GeoGrid) -> Outlines:
     """Move outlines from pixels to the CRS of the grid and measure them there."""
     a, b, c, d, e, f = grid.transform[:6]
     matrix, shift = np.array([[a, b], [d, e]]), np.array([c, f])
     polygons = shapely.transform(outlines_px, lambda xy: xy @ matrix.T + shift)
     polygons = shapely.orient_polygons(polygons)
+    return Outlines(polygons, *measure(polygons, pyproj_crs(grid.crs)))
+
+
+def _frame(columns: dict[str, NDArray[Any]], outlines: Outlines, grid: GeoGrid) -> gpd.GeoDataFrame:
+    sizes = {"area_m2": outlines.area_m2, "perimeter_m": outlines.perimeter_m}
     crs = pyproj_crs(grid.crs)
-    area_m2, perimeter_m = measure(polygons, crs)
-    measured = {**columns, "area_m2": area_m2, "perimeter_m": perimeter_m}
-    return gpd.GeoDataFrame(measured, geometry=polygons, crs=crs)
+    return gpd.GeoDataFrame({**columns, **sizes}, geometry=outlines.polygons, crs=crs)
 
 
 def _read_labels(path: Path) -> tuple[Labels, GeoGrid]:

@@ -1,26 +1,21 @@
-"""Results as files to take home, made on demand from the objects of a run."""
+"""Results as files to take home, made on demand from the objects of a run under a rule."""
 
 from __future__ import annotations
 
 import logging
 import re
-import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from samgeo_core.config import SelectionRule
 from samgeo_core.errors import ExportError, NotFoundError
-from samgeo_core.objects import ObjectSet
 from samgeo_core.web.cache import LruCache
-from samgeo_core.web.filters import ObjectFilter
-from samgeo_core.web.layers import read_objects
 from samgeo_core.web.records import Run
-from samgeo_core.web.results import result_place
+from samgeo_core.web.rules import rule_query
+from samgeo_core.web.selected import Selected, run_source, selected
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +33,13 @@ class Download:
         filename: last part of its address, and of the name it is saved under.
         title: what it is, for people.
         media_type: MIME type.
-        filtered: whether it can be had of some of the objects only.
+        follows_rule: whether it can be had of other objects than the run's own.
     """
 
     filename: str
     title: str
     media_type: str
-    filtered: bool
+    follows_rule: bool
 
 
 @dataclass(frozen=True)
@@ -74,40 +69,42 @@ def downloads() -> dict[str, Download]:
     others = [
         Download("labels.tif", "Label raster (GeoTIFF)", "image/tiff", True),
         Download("mask.tif", "Mask raster (GeoTIFF)", "image/tiff", True),
-        Download("annotations.png", "Picture of all objects (PNG)", "image/png", False),
-        Download("run.json", "Parameters and figures (JSON)", "application/json", False),
+        Download("annotations.png", "Picture of the run's objects (PNG)", "image/png", False),
+        Download("run.json", "Parameters and figures (JSON)", "application/json", True),
         Download("bundle.zip", "Everything (zip)", "application/zip", True),
     ]
     return {item.filename: item for item in (*vectors, *others)}
 
 
-def make_download(run: Run, filename: str, wanted: ObjectFilter | None = None) -> ReadyFile:
+def make_download(run: Run, filename: str, rule: SelectionRule | None = None) -> ReadyFile:
     """Make a file, or find the one made before.
 
     Args:
         run: a finished run.
         filename: one of `downloads`.
-        wanted: which objects; None takes all.
+        rule: which candidates become objects; None takes the run's own rule.
 
     Raises:
         NotFoundError: no such file, or the run has no result.
-        ExportError: the format can't hold this result, see `write_vector`; or the file shows all
-            objects only.
+        ExportError: the format can't hold this result, see `write_vector`; or the file shows the
+            run's own objects only.
     """
     kind = downloads().get(filename)
     if kind is None:
         raise NotFoundError(f"There is no download of this name; choose {', '.join(downloads())}.")
-    result_place(run)
-    limits = wanted.limits if wanted is not None else {}
-    if limits and not kind.filtered:
-        raise ExportError(f"{filename} is about all objects; download it without a filter.")
-    path = _path_of(run, filename, limits)
+    own = run_source(run).rule
+    changes = rule_query(own, rule or own)
+    if changes and not kind.follows_rule:
+        raise ExportError(
+            f"{filename} shows the objects that the run chose; download it without other limits."
+        )
+    path = _path_of(run, filename, changes)
     if not path.is_file():
-        path = _making.get(path, lambda: _make(run, path, filename, wanted or ObjectFilter()))
-    some = "-some" if limits else ""
+        path = _making.get(path, lambda: _make(path, filename, selected(run, rule)))
+    again = "-selected" if changes else ""
     stem, dot, suffix = filename.partition(".")
     return ReadyFile(
-        path, kind.media_type, f"{file_stem(run.scene_name)}-{stem}{some}{dot}{suffix}"
+        path, kind.media_type, f"{file_stem(run.scene_name)}-{stem}{again}{dot}{suffix}"
     )
 
 
@@ -118,77 +115,72 @@ def file_stem(name: str) -> str:
     return stem[:60].rstrip("-._") or "image"
 
 
-def _path_of(run: Run, filename: str, limits: dict[str, float]) -> Path:
-    if not limits and filename in _WRITTEN_BY_PIPELINE:
-        return run.folder / filename
-    key = "_".join(f"{name}={value!r}" for name, value in sorted(limits.items())) or "all"
-    return run.folder / "downloads" / key / filename
-
-
 _WRITTEN_BY_PIPELINE = ("objects.gpkg", "labels.tif", "mask.tif", "annotations.png", "run.json")
 
 
-def _make(run: Run, path: Path, filename: str, wanted: ObjectFilter) -> Path:
-    if filename in _WRITTEN_BY_PIPELINE and not wanted.limits:
+def _path_of(run: Run, filename: str, changes: Mapping[str, str]) -> Path:
+    if not changes and filename in _WRITTEN_BY_PIPELINE:
+        return run.folder / filename
+    key = "_".join(f"{name}={value}" for name, value in sorted(changes.items())) or "own"
+    return run.folder / "downloads" / key / filename
+
+
+def _make(path: Path, filename: str, chosen: Selected) -> Path:
+    run = chosen.source.run
+    if filename in _WRITTEN_BY_PIPELINE and chosen.is_own:
         raise NotFoundError("The files of this run are gone; run it again.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    frame = read_objects(run)
-    keep = wanted.keeps(frame)
-    ids = np.asarray(frame["object_id"], np.int64)[keep]
     if filename == "bundle.zip":
-        _make_bundle(run, path, frame[keep], ids if wanted.limits else None)
-    elif filename in _RASTERS:
-        _RASTERS[filename](run, path, ids)
+        _make_bundle(chosen, path)
+    elif filename in _MAKERS:
+        _MAKERS[filename](chosen, path)
     else:
-        _make_layer(path, frame[keep])
+        _make_layer(chosen, path)
     _forget_old(run.folder / "downloads")
-    logger.info(
-        "Made %s of %d of %d objects for run %s", filename, len(ids), len(frame), run.run_id
-    )
+    logger.info("Made %s of %d objects for run %s", filename, len(chosen.objects), run.run_id)
     return path
 
 
-def _make_layer(path: Path, frame: Any) -> None:
+def _make_layer(chosen: Selected, path: Path) -> None:
     from samgeo_core.results.export import write_vector
 
-    write_vector(frame, path)
+    write_vector(chosen.frame, path)
 
 
-def _make_bundle(run: Run, path: Path, frame: Any, ids: NDArray[np.int64] | None) -> None:
-    """Everything in one archive; rasters are drawn anew where only some objects are wanted."""
+def _make_bundle(chosen: Selected, path: Path) -> None:
+    """Everything in one archive; what the run wrote is drawn anew under another rule."""
     from samgeo_core.results.export import write_bundle
 
-    if ids is None:
-        write_bundle(path, run.folder, frame)
+    if chosen.is_own:
+        write_bundle(path, chosen.source.run.folder, chosen.frame)
         return
     with tempfile.TemporaryDirectory(prefix=".bundle-", dir=path.parent) as folder:
-        for name, make in _RASTERS.items():
-            make(run, Path(folder) / name, ids)
-        shutil.copy(run.folder / "run.json", folder)
-        write_bundle(path, folder, frame)
+        for name, make in _MAKERS.items():
+            make(chosen, Path(folder) / name)
+        write_bundle(path, folder, chosen.frame)
 
 
-def _make_labels(run: Run, path: Path, ids: NDArray[np.int64]) -> None:
-    """The label raster of some objects, under the ids that they have among all."""
+def _make_labels(chosen: Selected, path: Path) -> None:
     from samgeo_core.results.labels import label_raster, write_label_raster
 
-    labels = label_raster(_some_objects(run, ids))
-    table = np.concatenate([[0], ids])
-    table = table.astype(np.min_scalar_type(int(table.max())))
-    write_label_raster(path, table[labels], result_place(run).grid)
+    write_label_raster(path, label_raster(chosen.objects), chosen.source.place.grid)
 
 
-def _make_mask(run: Run, path: Path, ids: NDArray[np.int64]) -> None:
+def _make_mask(chosen: Selected, path: Path) -> None:
     from samgeo_core.results.labels import binary_mask, write_mask_raster
 
-    write_mask_raster(path, binary_mask(_some_objects(run, ids)), result_place(run).grid)
+    write_mask_raster(path, binary_mask(chosen.objects), chosen.source.place.grid)
 
 
-_RASTERS = {"labels.tif": _make_labels, "mask.tif": _make_mask}
+def _make_record(chosen: Selected, path: Path) -> None:
+    from samgeo_core.pipeline import reselected_record, write_record
+
+    source = chosen.source
+    record = reselected_record(source.run.record, chosen.objects, source.pool.valid, chosen.rule)
+    write_record(record, path)
 
 
-def _some_objects(run: Run, ids: NDArray[np.int64]) -> ObjectSet:
-    return ObjectSet.load(run.folder / "objects.npz").select(ids - 1)
+_MAKERS = {"labels.tif": _make_labels, "mask.tif": _make_mask, "run.json": _make_record}
 
 
 def _forget_old(folder: Path) -> None:

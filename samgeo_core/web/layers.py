@@ -1,33 +1,31 @@
-"""A result's polygons as the map draws them: simplified, rounded, compressed, made once."""
+"""A result's polygons as the map draws them: simplified, rounded, compressed."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samgeo_core.errors import NotFoundError
-from samgeo_core.results.files import replacing
+from samgeo_core.config import SelectionRule
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.records import Run
-from samgeo_core.web.results import ResultPlace, result_place
+from samgeo_core.web.results import ResultPlace
+from samgeo_core.web.selected import MaskMemo, Selected, run_source, selected
 
-logger = logging.getLogger(__name__)
-
-LAYER_VERSION = 1
+LAYER_VERSION = 2
 TOLERANCES_PX = ((5_000, 0.5), (20_000, 1.0), (100_000, 2.0), (None, 4.0))
 """Up to how many objects which deviation from the outline is shown, raster px."""
 
-_making: LruCache[Path, Path] = LruCache(0)
+LAYERS_CACHE_BYTES = 64 << 20
+
+_layers: LruCache[tuple[str, int, SelectionRule], bytes] = LruCache(LAYERS_CACHE_BYTES, len)
 
 
-def objects_layer(run: Run) -> Path:
+def objects_layer(run: Run, rule: SelectionRule | None = None) -> bytes:
     """The polygons of a finished run as gzipped GeoJSON, largest first, so small ones stay on top.
 
     Coordinates are those of the map (see `frame`): longitude and latitude, or the frame of
@@ -35,69 +33,57 @@ def objects_layer(run: Run) -> Path:
     the object in the mask layer. Geometry is for looking at: it leaves the true outline by half a
     raster px, by more where there are more than 5,000 objects.
 
-    Raises:
-        NotFoundError: the run has no result.
-    """
-    place = result_place(run)
-    path = run.folder / "display" / f"objects-{LAYER_VERSION}-{place.version}.geojson.gz"
-    if path.is_file():
-        return path
-    return _making.get(path, lambda: _make_layer(run, place, path))
-
-
-def read_objects(run: Run) -> Any:
-    """The objects of a finished run as a GeoDataFrame, see `vectorize`.
+    Args:
+        run: a finished run.
+        rule: which candidates become objects; None takes the run's own rule.
 
     Raises:
         NotFoundError: the run has no result.
-        ExportError: its file is damaged.
     """
-    from samgeo_core.results.export import read_vector
-
-    if not run.objects_path.is_file():
-        raise NotFoundError("The files of this run are gone; run it again.")
-    return read_vector(run.objects_path)
+    source = run_source(run)
+    key = (run.run_id, source.place.version, rule or source.rule)
+    return _layers.get(key, lambda: _make_layer(selected(run, rule)))
 
 
-def _make_layer(run: Run, place: ResultPlace, path: Path) -> Path:
-    frame = read_objects(run)
-    frame = frame.sort_values("area_px", ascending=False, kind="stable", ignore_index=True)
-    geometries = _for_display(np.asarray(frame.geometry), place)
-    path.parent.mkdir(exist_ok=True)
-    with replacing(path) as part, gzip.open(part, "wt", compresslevel=6, encoding="utf-8") as file:
-        file.write('{"type":"FeatureCollection","features":[')
-        for i, text in enumerate(_features(frame, geometries)):
-            file.write(f"{',' if i else ''}\n{text}")
-        file.write("\n]}\n")
-    logger.info("Made the layer of %d objects of run %s", len(frame), run.run_id)
-    return path
+def _make_layer(shown: Selected) -> bytes:
+    frame = shown.frame.sort_values("area_px", ascending=False, kind="stable")
+    texts = _geometries(shown)
+    features = ",\n".join(_features(frame, [texts[i] for i in frame.index]))
+    text = f'{{"type":"FeatureCollection","features":[\n{features}\n]}}\n'
+    # The lowest level, because somebody waits for it.
+    return gzip.compress(text.encode(), compresslevel=1, mtime=0)
 
 
-def _for_display(geometries: NDArray[Any], place: ResultPlace) -> NDArray[Any]:
-    """Polygons in the CRS of the result to simplified ones in the frame of the map."""
+def _geometries(shown: Selected) -> list[str]:
+    """GeoJSON geometry of each object, made once a mask."""
+    tolerance = next(t for n, t in TOLERANCES_PX if n is None or len(shown.objects) <= n)
+    place, polygons = shown.source.place, np.asarray(shown.frame.geometry)
+    memo = shown.source.drawn.setdefault(tolerance, MaskMemo())
+    return memo.get(shown.objects, lambda index: _for_display(polygons[index], place, tolerance))
+
+
+def _for_display(polygons: NDArray[Any], place: ResultPlace, tolerance_px: float) -> list[str]:
+    """Polygons in the CRS of the result as simplified GeoJSON in the frame of the map."""
     import shapely
 
-    tolerance = next(t for n, t in TOLERANCES_PX if n is None or len(geometries) <= n)
     shift = np.array([place.window.x, place.window.y], np.float64)
-    in_px = shapely.transform(geometries, lambda xy: place.grid.to_px_xy(xy) + shift)
-    simple = shapely.simplify(in_px, tolerance, preserve_topology=True)
-    return np.asarray(shapely.transform(simple, place.frame.to_lnglat))
+    in_px = shapely.transform(polygons, lambda xy: place.grid.to_px_xy(xy) + shift)
+    simple = shapely.simplify(in_px, tolerance_px, preserve_topology=True)
+    on_map = shapely.transform(simple, place.frame.to_lnglat)
+    # NOTE: 7 decimals of a degree are 1 cm; in the frame of CRS.Simple far less than a px.
+    return list(shapely.to_geojson(shapely.set_precision(on_map, 1e-7, mode="pointwise")))
 
 
-def _features(frame: Any, geometries: NDArray[Any]) -> Iterator[str]:
+def _features(frame: Any, geometries: list[str]) -> Iterator[str]:
     """GeoJSON features as text."""
-    import shapely
-
     from samgeo_core.results.colors import object_colors
 
     columns = {name: frame[name].tolist() for name in frame.columns if name != "geometry"}
     ids = np.asarray(columns["object_id"], np.int64)
-    colors = object_colors(int(ids.max(initial=0)))
-    # NOTE: 7 decimals of a degree are 1 cm; in the frame of CRS.Simple far less than a px.
-    rounded = shapely.set_precision(geometries, 1e-7, mode="pointwise")
-    for i, shape in enumerate(shapely.to_geojson(rounded)):
+    colors = object_colors(int(ids.max(initial=0)))[ids - 1].tolist()
+    for i, shape in enumerate(geometries):
         values = {name: _plain(column[i]) for name, column in columns.items()}
-        values["color"] = "#{:02x}{:02x}{:02x}".format(*colors[ids[i] - 1])
+        values["color"] = "#{:02x}{:02x}{:02x}".format(*colors[i])
         yield f'{{"type":"Feature","properties":{json.dumps(values)},"geometry":{shape}}}'
 
 

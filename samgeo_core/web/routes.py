@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from samgeo_core.config import SelectionRule
 from samgeo_core.errors import (
     ExportError,
     NotFoundError,
@@ -27,9 +28,11 @@ from samgeo_core.errors import (
 )
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.downloads import make_download
-from samgeo_core.web.filters import ObjectFilter
-from samgeo_core.web.layers import objects_layer
+from samgeo_core.web.layers import LAYER_VERSION, objects_layer
+from samgeo_core.web.records import Run
 from samgeo_core.web.results import result_place
+from samgeo_core.web.rules import rule_from_query
+from samgeo_core.web.selected import run_source
 from samgeo_core.web.urls import base_path
 
 logger = logging.getLogger(__name__)
@@ -86,10 +89,11 @@ class _Routes:
 
         def draw() -> Response:
             run = self._context.store.run(request.path_params["run_id"])
-            etag = _etag("labels", run.run_id, result_place(run).version, z, x, y)
+            rule = _rule(request, run)
+            etag = _etag("labels", run.run_id, result_place(run).version, rule, z, x, y)
             if _is_known(request, etag):
                 return _unchanged(etag)
-            return _png(self._context.tiles.label_tile(run, z, x, y), etag)
+            return _png(self._context.tiles.label_tile(run, z, x, y, rule), etag)
 
         return await anyio.to_thread.run_sync(draw, limiter=self._tile_threads)
 
@@ -98,11 +102,12 @@ class _Routes:
 
         def make() -> Response:
             run = self._context.store.run(request.path_params["run_id"])
-            path = objects_layer(run)
-            etag = _etag("objects", run.run_id, path.name)
+            rule = _rule(request, run)
+            version = (LAYER_VERSION, result_place(run).version)
+            etag = _etag("objects", run.run_id, version, rule)
             if _is_known(request, etag):
                 return _unchanged(etag)
-            body = path.read_bytes()
+            body = objects_layer(run, rule)
             headers = {"ETag": etag, "Cache-Control": CHECKED, "Vary": "Accept-Encoding"}
             if "gzip" in request.headers.get("accept-encoding", ""):
                 headers["Content-Encoding"] = "gzip"
@@ -117,8 +122,8 @@ class _Routes:
 
         def make() -> Response:
             run = self._context.store.run(request.path_params["run_id"])
-            wanted = ObjectFilter.from_query(request.query_params)
-            file = make_download(run, request.path_params["filename"], wanted)
+            rule = _rule(request, run)
+            file = make_download(run, request.path_params["filename"], rule)
             return FileResponse(
                 file.path,
                 media_type=file.media_type,
@@ -176,6 +181,11 @@ def _guarded(handler: Handler) -> Handler:
         return response
 
     return guarded
+
+
+def _rule(request: Request, run: Run) -> SelectionRule:
+    """The rule that an address asks for."""
+    return rule_from_query(run_source(run).rule, request.query_params)
 
 
 def _tile_address(request: Request) -> tuple[int, int, int]:

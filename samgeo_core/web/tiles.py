@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
-from samgeo_core.reading.raster import Raster, open_dataset
+from samgeo_core.config import SelectionRule
+from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import Stretch
+from samgeo_core.results.labels import label_raster
 from samgeo_core.tile import TileImage
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.records import Run, Scene
-from samgeo_core.web.results import result_place
+from samgeo_core.web.selected import Selected, run_source, selected
 from samgeo_core.web.views import (
     RGBA,
     Block,
@@ -97,16 +98,24 @@ class TileRenderer:
         key = (scene.scene_id, scene.version, scene.display, z, x, y)
         return self._tiles.get(key, lambda: self._draw_scene(scene, z, x, y))
 
-    def label_tile(self, run: Run, z: int, x: int, y: int) -> bytes:
-        """PNG of a run's label raster in the objects' colours; transparent where there is none.
+    def label_tile(
+        self, run: Run, z: int, x: int, y: int, rule: SelectionRule | None = None
+    ) -> bytes:
+        """PNG of a run's objects in their colours; transparent where there is none.
+
+        Args:
+            run: a finished run.
+            z: zoom, and so on.
+            x: column.
+            y: row.
+            rule: which candidates become objects; None takes the run's own rule.
 
         Raises:
             NotFoundError: the run has no result.
-            RasterError: the file is damaged.
         """
-        place = result_place(run)
-        key = (run.run_id, place.version, z, x, y)
-        return self._tiles.get(key, lambda: _draw_labels(run, z, x, y))
+        source = run_source(run)
+        key = (run.run_id, source.place.version, rule or source.rule, z, x, y)
+        return self._tiles.get(key, lambda: _draw_labels(selected(run, rule), z, x, y))
 
     def _draw_scene(self, scene: Scene, z: int, x: int, y: int) -> bytes:
         frame = scene.frame
@@ -137,27 +146,19 @@ def label_colors(largest_id: int) -> NDArray[np.uint8]:
     return table
 
 
-def _draw_labels(run: Run, z: int, x: int, y: int) -> bytes:
-    place = result_place(run)
+def _draw_labels(shown: Selected, z: int, x: int, y: int) -> bytes:
+    place = shown.source.place
     view = tile_view(place.frame, z, x, y)
     window = None if view is None else view.window.intersection(place.window)
     if view is None or window is None:
         return empty_png()
-    labels = _read_labels(run.labels_path, window, place.window, View(window, view.factor).shape_hw)
+    inside = Window(
+        window.x - place.window.x, window.y - place.window.y, window.width, window.height
+    )
+    labels = label_raster(shown.objects, step=view.factor, window=inside)
     rgba = np.moveaxis(label_colors(int(labels.max()))[labels], -1, 0)
     block = Block.of_window(np.ascontiguousarray(rgba), window)
     return encode_png(draw_tile(place.frame, block, z, x, y, smooth=False))
-
-
-def _read_labels(path: Path, window: Window, area: Window, shape_hw: ShapeHW) -> NDArray[np.int64]:
-    """Label values [H, W] of a window in px of the scene, of which the file covers ``area``."""
-    columns = (window.x - area.x, window.x - area.x + window.width)
-    rows = (window.y - area.y, window.y - area.y + window.height)
-    with open_dataset(path) as dataset:
-        values = dataset.read(
-            1, window=(rows, columns), out_shape=shape_hw, resampling=Resampling.nearest
-        )
-    return np.asarray(values, np.int64)
 
 
 def _read_reduced(raster: Raster, stretch: Stretch, window: Window, shape_hw: ShapeHW) -> TileImage:

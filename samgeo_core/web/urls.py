@@ -23,18 +23,18 @@ def tile_template(scene: Scene, base: str = "") -> str:
     return f"{base_path(base)}/tiles/{scene.scene_id}/{{z}}/{{x}}/{{y}}.png?v={version}"
 
 
-def label_template(run: Run, base: str = "") -> str:
-    """Leaflet template of a run's mask tiles."""
-    return f"{base_path(base)}/runs/{run.run_id}/labels/{{z}}/{{x}}/{{y}}.png"
+def label_template(run: Run, base: str = "", rule: Mapping[str, str] | None = None) -> str:
+    """Leaflet template of a run's mask tiles; ``rule`` as `rules.rule_query` gives it."""
+    return f"{base_path(base)}/runs/{run.run_id}/labels/{{z}}/{{x}}/{{y}}.png{_query(rule)}"
 
 
-def objects_url(run: Run, base: str = "") -> str:
-    """Address of a run's polygons for the map."""
-    return f"{base_path(base)}/runs/{run.run_id}/objects.geojson"
+def objects_url(run: Run, base: str = "", rule: Mapping[str, str] | None = None) -> str:
+    """Address of a run's polygons for the map; ``rule`` as `rules.rule_query` gives it."""
+    return f"{base_path(base)}/runs/{run.run_id}/objects.geojson{_query(rule)}"
 
 
 def download_url(
-    run: Run, filename: str, base: str = "", filters: Mapping[str, float | None] | None = None
+    run: Run, filename: str, base: str = "", rule: Mapping[str, str] | None = None
 ) -> str:
     """Address of a download.
 
@@ -42,11 +42,14 @@ def download_url(
         run: a finished run.
         filename: one of `downloads.DOWNLOADS`, e.g. "objects.gpkg" or "bundle.zip".
         base: streamlit's base path.
-        filters: any of min_area_m2, max_area_m2, min_score, min_stability; None is left out.
+        rule: what differs from the run's own rule, see `rules.rule_query`.
     """
-    given = {k: repr(float(v)) for k, v in (filters or {}).items() if v is not None}
-    query = f"?{urlencode(given)}" if given else ""
-    return f"{base_path(base)}/runs/{run.run_id}/download/{quote(filename)}{query}"
+    place = f"{base_path(base)}/runs/{run.run_id}/download"
+    return f"{place}/{quote(filename)}{_query(rule)}"
+
+
+def _query(rule: Mapping[str, str] | None) -> str:
+    return f"?{urlencode(rule)}" if rule else ""
 
 
 def asset_url(package: str, path: str, base: str = "") -> str:

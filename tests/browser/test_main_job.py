@@ -149,7 +149,7 @@ def test_from_an_image_to_polygons(
     assert best > 0.8
 
 
-def test_filters_act_without_a_new_map_and_a_reload_finds_the_result(
+def test_limits_act_without_a_new_map_and_a_reload_finds_the_result(
     server: Server, visit: Callable[..., Visit], many_objects: str
 ) -> None:
     visited = visit(f"{server.url}/result?run={many_objects}")
@@ -158,10 +158,16 @@ def test_filters_act_without_a_new_map_and_a_reload_finds_the_result(
     frame.get_by_text("5,000 objects", exact=True).wait_for()
     _seen(page, "result", lambda pixels: _count_of(pixels, OUTLINE) > 2000)
 
-    _move_slider(page, "Least quality", 5)
-    frame.wait_for_function("/^[0-9,]+ of 5,000 objects/m.test(document.body.innerText)")
-    page.get_by_text("filtered out").wait_for()
-    assert len(visited.arrived("/objects.geojson")) == 1
+    _move_slider(page, "Quality (predicted IoU)", 5)
+    page.get_by_text("5,000 as segmented").wait_for()
+    shown = page.get_by_role("heading", level=1).inner_text()
+    assert shown != "5,000 objects"
+    frame.get_by_text(shown, exact=True).wait_for()
+    assert len(visited.arrived("/objects.geojson")) == 2
+    page.get_by_text("Gap-free", exact=True).click()
+    frame.wait_for_function("shown => !document.body.innerText.includes(shown)", arg=shown)
+    page.get_by_role("button", name="As segmented").click()
+    frame.get_by_text("5,000 objects", exact=True).wait_for()
 
     # Attributes under the pointer.
     box = page.locator(_frame_of("result")).bounding_box()

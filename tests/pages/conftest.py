@@ -17,7 +17,7 @@ from samgeo_core.settings import get_settings
 from samgeo_core.web import context as context_module
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.records import Run, Scene
-from samgeo_core.windows import Window
+from samgeo_core.windows import ShapeHW, Window
 
 NAVIGATION = Path(__file__).resolve().parents[2] / "pages" / "navigation.py"
 OWNER = "tester"
@@ -65,23 +65,26 @@ def open_page(context: AppContext) -> OpenPage:
 
 @pytest.fixture
 def finish_run(context: AppContext) -> FinishRun:
-    """A run whose files are there, as if the model had found squares: ``finish_run(scene, 3)``."""
+    """A run whose files are there: ``finish_run(scene, 3)`` with squares, or with given objects."""
 
-    def finish(scene: Scene, count: int, area: Window | None = None) -> Run:
+    def finish(scene: Scene, found: int | ObjectSet, area: Window | None = None) -> Run:
         run = context.store.new_run(scene, SegmentConfig().to_dict(), OWNER, area=area)
         raster = scene.raster
         place = area or Window.whole(raster.shape_hw)
-        sides = [2 + i for i in range(count)]
-        objects = ObjectSet.build(
-            place.shape_hw,
-            [np.ones((side, side), np.bool_) for side in sides],
-            [(5 * i, 3 * i) for i in range(count)],
-            [0.9 + 0.01 * i for i in range(count)],
-            [0.95 + 0.01 * i for i in range(count)],
-        )
-        record = {"n_objects": count, "seconds": {"segment": 1.0}}
+        objects = _squares(place.shape_hw, found) if isinstance(found, int) else found
+        record = {"n_objects": len(objects), "seconds": {"segment": 1.0}}
         grid, tile = raster.grid.window(place), raster.read(area)
         write_run(Segmentation(objects, grid, tile, SegmentConfig(), record), run.folder)
         return context.store.set_run_state(run.run_id, "done")
 
     return finish
+
+
+def _squares(shape_hw: ShapeHW, count: int) -> ObjectSet:
+    return ObjectSet.build(
+        shape_hw,
+        [np.ones((2 + i, 2 + i), np.bool_) for i in range(count)],
+        [(5 * i, 3 * i) for i in range(count)],
+        [0.9 + 0.01 * i for i in range(count)],
+        [0.95 + 0.01 * i for i in range(count)],
+    )

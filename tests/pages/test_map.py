@@ -60,12 +60,13 @@ def test_a_changed_view_keeps_the_drawn_map(
 ) -> None:
     path = make_raster()
     _show(path, MapView())
-    _show(path, MapView(filter={"area_m2": (10.0, None)}, style=PolygonStyle(weight=5)))
+    masks = "/runs/1/labels/{z}/{x}/{y}.png?overlap=flatten"
+    _show(path, MapView(masks=masks, style=PolygonStyle(weight=5)))
     first, second = sent
     assert first["key"] == second["key"]
     assert first["script"] == second["script"]
     assert first["feature_group"] != second["feature_group"]
-    assert '"area_m2": [10.0, null]' in second["feature_group"]
+    assert "labels/{z}/{x}/{y}.png?overlap=flatten" in second["feature_group"]
     assert '"weight": 5' in second["feature_group"]
 
 

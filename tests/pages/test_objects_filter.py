@@ -5,8 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.ui.objects_filter import area_steps, as_ranges
-from samgeo_core.web.filters import ObjectFilter
+from pages.ui.objects_filter import OVERLAP_HELP, OVERLAP_TITLES, area_steps
+from samgeo_core.config import OVERLAPS
 
 
 @given(low=st.floats(0.01, 1e7), factor=st.floats(1, 1e5))
@@ -22,7 +22,6 @@ def test_steps_are_few_and_round() -> None:
     assert area_steps(12, 480) == [10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500]
 
 
-def test_ranges_hold_both_ends() -> None:
-    limits = ObjectFilter(min_area_m2=10, max_area_m2=50, min_score=0.9)
-    assert as_ranges(limits) == {"area_m2": (10, 50), "score": (0.9, None)}
-    assert as_ranges(ObjectFilter()) == {}
+def test_every_overlap_rule_has_a_name_and_a_line_of_help() -> None:
+    assert tuple(OVERLAP_TITLES) == OVERLAPS
+    assert all(f"**{title}**" in OVERLAP_HELP for title in OVERLAP_TITLES.values())

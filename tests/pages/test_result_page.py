@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from samgeo_core.config import SegmentConfig
+from samgeo_core.objects import ObjectSet
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.records import Scene
 from samgeo_core.windows import Window
@@ -42,32 +44,53 @@ def test_a_result_shows_count_table_and_downloads(
     assert all(link.startswith(f"/runs/{run.run_id}/download/") for link in _links(app))
 
 
-def test_a_filter_acts_on_count_table_and_downloads(
+def test_a_rule_acts_on_count_table_and_downloads(
     open_page: OpenPage, scene: Scene, finish_run: FinishRun
 ) -> None:
     run = finish_run(scene, 5)
     app = open_page("result.py", run=run)
-    app.slider(key=f"score_{run.run_id}").set_value(0.92).run()
+    app.slider(key=f"score_{run.run_id}_0").set_value(0.92).run()
     assert app.title[0].value == "3 objects"
     assert app.dataframe[0].value["score"].min() >= 0.92
     links = {link.rsplit("/", 1)[-1] for link in _links(app)}
-    assert "objects.gpkg?min_score=0.92" in links
-    assert "run.json" in links
-    assert any("2 filtered out" in part.value for part in app.caption)
+    assert {"objects.gpkg?least_score=0.92", "run.json?least_score=0.92"} < links
+    assert "annotations.png" in links
+    assert any("5 as segmented" in part.value for part in app.caption)
+    app.button(key=f"reset_{run.run_id}").click().run()
+    assert app.title[0].value == "5 objects"
+    assert "objects.gpkg" in {link.rsplit("/", 1)[-1] for link in _links(app)}
 
 
-def test_a_filter_that_leaves_nothing_says_so(
+def test_overlaps_can_be_resolved(open_page: OpenPage, scene: Scene, finish_run: FinishRun) -> None:
+    masks = [np.ones((side, side), np.bool_) for side in (4, 20)]
+    objects = ObjectSet.build((300, 400), masks, [(8, 8), (5, 5)], [0.9, 0.8], [1, 1])
+    run = finish_run(scene, objects)
+    app = open_page("result.py", run=run)
+    assert app.dataframe[0].value["parent_id"].dropna().tolist() == [2]
+    areas = {}
+    for rule in ("flatten", "largest", "partition"):
+        app.button_group(key=f"overlap_{run.run_id}_0").set_value(rule).run()
+        assert not app.exception
+        areas[rule] = sorted(app.dataframe[0].value["area_m2"].round().tolist())
+        assert any(f"objects.gpkg?overlap={rule}" in link for link in _links(app))
+    assert areas["flatten"] == [4, 96]
+    assert areas["largest"] == [100]
+    # The whole image, 300 x 400 px of 0.5 m.
+    assert sum(areas["partition"]) == pytest.approx(30_000, rel=2e-3)
+
+
+def test_a_rule_that_leaves_nothing_says_so(
     open_page: OpenPage, scene: Scene, finish_run: FinishRun
 ) -> None:
     run = finish_run(scene, 3)
     app = open_page("result.py", run=run)
     # Their sizes are 1, 2.25 and 4 m², their scores 0.90, 0.91 and 0.92.
-    app.select_slider(key=f"size_{run.run_id}").set_range(1.0, 1.5).run()
+    app.select_slider(key=f"size_{run.run_id}_0").set_range(1.0, 1.5).run()
     assert app.title[0].value == "1 object"
-    app.slider(key=f"score_{run.run_id}").set_value(0.92).run()
+    app.slider(key=f"score_{run.run_id}_0").set_value(0.92).run()
     assert not app.exception
     assert app.title[0].value == "0 objects"
-    assert app.info[0].value.startswith("No object passes the filter")
+    assert app.info[0].value.startswith("No object is left")
 
 
 def test_without_a_crs_sizes_are_in_pixels(

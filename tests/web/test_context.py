@@ -21,7 +21,7 @@ from samgeo_core.web import context as module
 from samgeo_core.web.background import Background, warm_model
 from samgeo_core.web.context import AppContext, get_context
 from samgeo_core.web.jobs import JobState
-from samgeo_core.web.layers import read_objects
+from samgeo_core.web.selected import selected
 from samgeo_core.web.store import Store
 from samgeo_core.web.work import MOST_UNFINISHED_RUNS, start_segmentation
 from samgeo_core.windows import Window
@@ -184,4 +184,4 @@ def test_a_segmentation_goes_from_the_scene_to_its_files(
     assert finished.config == config.to_dict()
     assert finished.record["raster"] == "Drawn scene.tif"
     assert finished.record["model_sha256"] == default_model.sha256
-    assert len(read_objects(finished)) == finished.record["n_objects"] > 0
+    assert len(selected(finished).objects) == finished.record["n_objects"] > 0

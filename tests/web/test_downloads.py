@@ -1,5 +1,6 @@
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -7,18 +8,19 @@ import numpy as np
 import pytest
 import rasterio
 
+from samgeo_core.config import SegmentConfig, SelectionRule
 from samgeo_core.errors import ExportError, NotFoundError
 from samgeo_core.objects import ObjectSet
 from samgeo_core.results.labels import label_raster
 from samgeo_core.web import downloads as module
 from samgeo_core.web.downloads import downloads, file_stem, make_download
-from samgeo_core.web.filters import ObjectFilter
 from samgeo_core.web.store import Store
 from tests.web.conftest import OWNER, MakeRun, MakeScene
 
 SHAPE = {"shape_hw": (120, 160)}
 VECTORS = ["gpkg", "shp.zip", "geojson", "fgb", "parquet", "kml"]
-LARGE = ObjectFilter(min_area_px=400)
+OWN = SelectionRule.keep_all()
+LARGE, NONE = replace(OWN, min_area_px=400), replace(OWN, min_area_px=1e9)
 
 
 def read_vectors(path: Path) -> gpd.GeoDataFrame:
@@ -38,18 +40,18 @@ def test_what_there_is_to_download() -> None:
 
 
 @pytest.mark.parametrize("suffix", VECTORS)
-@pytest.mark.parametrize(("wanted", "count"), [(None, 3), (LARGE, 2), (ObjectFilter(1e9), 0)])
+@pytest.mark.parametrize(("wanted", "count"), [(None, 3), (LARGE, 2), (NONE, 0)])
 def test_vectors_open_and_hold_what_was_wanted(
-    make_scene: MakeScene, make_run: MakeRun, suffix: str, wanted: ObjectFilter | None, count: int
+    make_scene: MakeScene, make_run: MakeRun, suffix: str, wanted: SelectionRule | None, count: int
 ) -> None:
     run = make_run(make_scene("Dach 1.tif", **SHAPE))
     file = make_download(run, f"objects.{suffix}", wanted)
-    assert file.save_as == f"Dach-1-objects{'-some' if wanted else ''}.{suffix}"
+    assert file.save_as == f"Dach-1-objects{'-selected' if wanted else ''}.{suffix}"
     assert len(read_vectors(file.path)) == count
 
 
 @pytest.mark.parametrize("name", ["labels.tif", "mask.tif"])
-def test_rasters_of_some_objects_keep_ids_and_place(
+def test_rasters_of_some_objects_keep_their_place(
     make_scene: MakeScene, make_run: MakeRun, name: str
 ) -> None:
     # A small object on a large one: without the small one, the large one has no hole.
@@ -57,7 +59,7 @@ def test_rasters_of_some_objects_keep_ids_and_place(
     run = make_run(make_scene(**SHAPE), masks=masks)
     whole = make_download(run, name)
     assert whole.path == run.folder / name
-    some = make_download(run, name, ObjectFilter(min_score=0.95))
+    some = make_download(run, name, replace(OWN, least_score=0.95))
     with rasterio.open(whole.path) as before, rasterio.open(some.path) as after:
         assert (after.crs, after.transform, after.shape) == (
             before.crs,
@@ -65,7 +67,7 @@ def test_rasters_of_some_objects_keep_ids_and_place(
             before.shape,
         )
         values = after.read(1)
-    marked = 2 if name == "labels.tif" else 255
+    marked = 1 if name == "labels.tif" else 255
     assert np.unique(values).tolist() == [0, marked]
     assert (values == marked).sum() == 1600
     assert values[20, 20] == marked
@@ -75,7 +77,7 @@ def test_all_rasters_of_all_objects_are_those_of_the_pipeline(
     make_scene: MakeScene, make_run: MakeRun
 ) -> None:
     run = make_run(make_scene(**SHAPE))
-    made = make_download(run, "labels.tif", ObjectFilter(min_score=0.1)).path
+    made = make_download(run, "labels.tif", replace(OWN, least_score=0.1)).path
     with rasterio.open(made) as dataset:
         labels = dataset.read(1)
     assert (labels == label_raster(ObjectSet.load(run.folder / "objects.npz"))).all()
@@ -83,12 +85,12 @@ def test_all_rasters_of_all_objects_are_those_of_the_pipeline(
         assert (labels == dataset.read(1)).all()
 
 
-@pytest.mark.parametrize(("wanted", "ids"), [(None, [1, 2, 3]), (LARGE, [2, 3])])
+@pytest.mark.parametrize(("wanted", "ids"), [(None, [1, 2, 3]), (LARGE, [1, 2])])
 def test_the_bundle_holds_everything(
     make_scene: MakeScene,
     make_run: MakeRun,
     tmp_path: Path,
-    wanted: ObjectFilter | None,
+    wanted: SelectionRule | None,
     ids: list[int],
 ) -> None:
     run = make_run(make_scene(**SHAPE))
@@ -101,7 +103,11 @@ def test_the_bundle_holds_everything(
     assert sorted(gpd.read_file(out / "objects.gpkg")["object_id"]) == ids
     with rasterio.open(out / "labels.tif") as dataset:
         assert np.unique(dataset.read(1)).tolist() == [0, *ids]
-    assert json.loads((out / "run.json").read_text())["n_objects"] == 3
+    record = json.loads((out / "run.json").read_text())
+    assert record["n_objects"] == len(ids)
+    if wanted is not None:
+        assert SelectionRule.from_dict(record["selection"]) == wanted
+        assert SegmentConfig.from_dict(record["parameters"]).rule == wanted
     assert (out / "mask.tif").is_file()
     assert (out / "README.txt").is_file()
     assert not list(file.path.parent.glob(".bundle-*"))
@@ -112,7 +118,7 @@ def test_a_file_is_made_once_and_made_again_when_it_was_dropped(
 ) -> None:
     monkeypatch.setattr(module, "KEPT_FILES", 3)
     run = make_run(make_scene(**SHAPE))
-    limits = [ObjectFilter(min_area_px=n) for n in range(1, 6)]
+    limits = [replace(OWN, min_area_px=n) for n in range(1, 6)]
     first = make_download(run, "objects.fgb", limits[0]).path
     inode = first.stat().st_ino
     assert make_download(run, "objects.fgb", limits[0]).path.stat().st_ino == inode
@@ -129,7 +135,7 @@ def test_what_cannot_be_had(store: Store, make_scene: MakeScene, make_run: MakeR
     for name in ("meta.json", "objects.npz", "../meta.json", "objects.GPKG", ""):
         with pytest.raises(NotFoundError, match="choose"):
             make_download(run, name)
-    with pytest.raises(ExportError, match="filter"):
+    with pytest.raises(ExportError, match="without other limits"):
         make_download(run, "annotations.png", LARGE)
     with pytest.raises(ExportError):
         make_download(run, "objects.geojson")

@@ -1,6 +1,7 @@
 import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,14 @@ import pytest
 import shapely
 from shapely.geometry import shape
 
+from samgeo_core.config import SelectionRule
 from samgeo_core.errors import NotFoundError
 from samgeo_core.results.colors import object_colors
 from samgeo_core.web import layers
-from samgeo_core.web.layers import objects_layer, read_objects
+from samgeo_core.web.layers import objects_layer
 from samgeo_core.web.records import Run
 from samgeo_core.web.results import result_place
+from samgeo_core.web.selected import selected
 from samgeo_core.web.store import Store
 from samgeo_core.web.tiles import TileRenderer, label_colors
 from samgeo_core.web.views import empty_png
@@ -27,9 +30,8 @@ SHAPE = {"shape_hw": (120, 160)}
 CENTRES = {3: (65, 75), 2: (30, 60), 1: (15, 25)}
 
 
-def features(run: Run) -> list[dict[str, Any]]:
-    with gzip.open(objects_layer(run), "rt", encoding="utf-8") as file:
-        collection = json.load(file)
+def features(run: Run, rule: SelectionRule | None = None) -> list[dict[str, Any]]:
+    collection = json.loads(gzip.decompress(objects_layer(run, rule)))
     assert collection["type"] == "FeatureCollection"
     return list(collection["features"])
 
@@ -95,7 +97,7 @@ def test_a_result_of_an_area_lies_where_the_area_is(
 
 def test_attributes_are_those_of_the_vector_file(make_scene: MakeScene, make_run: MakeRun) -> None:
     run = make_run(make_scene(**SHAPE))
-    table = read_objects(run)
+    table = selected(run).frame
     largest = features(run)[0]["properties"]
     row = table[table["object_id"] == 3].iloc[0]
     assert set(largest) == set(table.columns) - {"geometry"} | {"color"}
@@ -134,7 +136,7 @@ def test_many_objects_are_drawn_coarser(
     coarse = features(many)[0]["geometry"]
     assert len(coarse["coordinates"][0]) < len(fine["coordinates"][0]) / 2
     grid = result_place(few).frame
-    true = shapely.transform(read_objects(few).geometry[0], result_place(few).grid.to_px_xy)
+    true = shapely.transform(selected(few).frame.geometry[0], result_place(few).grid.to_px_xy)
     for geometry, tolerance in [(fine, 0.5), (coarse, 4.0)]:
         drawn = shapely.transform(shape(geometry), grid.from_lnglat)
         assert shapely.hausdorff_distance(drawn, true) <= tolerance + 0.01
@@ -143,12 +145,25 @@ def test_many_objects_are_drawn_coarser(
 def test_the_layer_is_made_once(make_scene: MakeScene, make_run: MakeRun) -> None:
     run = make_run(make_scene(**SHAPE))
     with ThreadPoolExecutor(8) as pool:
-        paths = list(pool.map(lambda _: objects_layer(run), range(8)))
-    made = {path.stat().st_ino for path in paths}
-    assert len(set(paths)) == len(made) == 1
-    objects_layer(run)
-    assert {path.stat().st_ino for path in paths} == made
-    assert [p.name for p in paths[0].parent.iterdir()] == [paths[0].name]
+        made = list(pool.map(lambda _: objects_layer(run), range(8)))
+    assert all(body is made[0] for body in made)
+    assert objects_layer(run, SelectionRule.keep_all()) is made[0]
+
+
+def test_polygons_and_masks_follow_a_rule(make_scene: MakeScene, make_run: MakeRun) -> None:
+    run = make_run(make_scene(crs=None, transform=None, **SHAPE))
+    rule = replace(SelectionRule.keep_all(), least_score=0.92)
+    found = features(run, rule)
+    assert [f["properties"]["area_px"] for f in found] == [900, 400]
+    assert [f["properties"]["object_id"] for f in found] == [2, 1]
+    assert [f["geometry"] for f in found] == [f["geometry"] for f in features(run)[:2]]
+    frame, renderer = result_place(run).frame, TileRenderer()
+    for object_id, (x_px, y_px) in CENTRES.items():
+        column, row, i, j = place_on_tiles(frame, frame.native_zoom, x_px, y_px)
+        tile = decode(renderer.label_tile(run, frame.native_zoom, column, row, rule))
+        shown = "#{:02x}{:02x}{:02x}".format(*tile[j, i, :3]) if tile[j, i, 3] else None
+        # The smallest is gone, and the others move up.
+        assert shown == (hex_color(object_id - 1) if object_id > 1 else None)
 
 
 def test_label_colors_do_not_depend_on_the_number_of_objects() -> None:

@@ -178,17 +178,17 @@ class TestDownloads:
         assert disposition == "attachment; filename*=utf-8''Zürich-1-objects.gpkg"
         assert answer.content == run.objects_path.read_bytes()
 
-    def test_the_filter_of_the_page_is_that_of_the_file(
+    def test_the_rule_of_the_page_is_that_of_the_file(
         self, host: str, base: str, run: Run, tmp_path: Path
     ) -> None:
-        limits = {"min_score": 0.92, "max_area_m2": 150.0, "min_stability": None}
+        limits = {"least_score": "0.92", "max_area_m2": "150.0", "min_area_px": "none"}
         address = host + urls.download_url(run, "objects.gpkg", base, limits)
         (tmp_path / "some.gpkg").write_bytes(get(address).content)
-        assert gpd.read_file(tmp_path / "some.gpkg")["object_id"].tolist() == [2]
-        bundle = host + urls.download_url(run, "bundle.zip", base, {"min_area_px": 400.0})
+        assert gpd.read_file(tmp_path / "some.gpkg")["area_px"].tolist() == [400]
+        bundle = host + urls.download_url(run, "bundle.zip", base, {"min_area_px": "400.0"})
         with zipfile.ZipFile(BytesIO(get(bundle).content)) as archive:
             collection = json.loads(archive.read("objects.geojson"))
-        assert [f["properties"]["object_id"] for f in collection["features"]] == [2, 3]
+        assert [f["properties"]["area_px"] for f in collection["features"]] == [400, 900]
 
     def test_part_of_a_file_can_be_asked_for(self, host: str, base: str, run: Run) -> None:
         answer = get(host + urls.download_url(run, "labels.tif", base), Range="bytes=0-3")
@@ -201,9 +201,10 @@ class TestDownloads:
             ("objects.exe", 404),
             ("meta.json", 404),
             ("..%2fmeta.json", 404),
-            ("objects.gpkg?min_score=nan", 400),
+            ("objects.gpkg?least_score=nan", 400),
             ("objects.gpkg?max_area_m2=much", 400),
-            ("annotations.png?min_score=0.5", 422),
+            ("objects.gpkg?overlap=some", 400),
+            ("annotations.png?least_score=0.5", 422),
         ],
     )
     def test_what_cannot_be_had_is_a_sentence(

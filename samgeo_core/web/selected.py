@@ -1,0 +1,194 @@
+"""The objects of a run under a rule: chosen among its candidates, each outline traced once."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samgeo_core.config import SegmentConfig, SelectionRule
+from samgeo_core.errors import NotFoundError
+from samgeo_core.objects import ObjectSet
+from samgeo_core.pool import CANDIDATES_FILE, CandidatePool
+from samgeo_core.web.cache import LruCache
+from samgeo_core.web.records import Run
+from samgeo_core.web.results import ResultPlace, result_place
+
+V = TypeVar("V")
+Index = NDArray[np.int64]
+
+MOST_OUTLINES = 50_000
+"""How many outlines are kept of a run; those of one result are kept whatever their number."""
+
+RUNS_CACHE_BYTES = 256 << 20
+RESULTS_CACHE_BYTES = 256 << 20
+
+
+class MaskMemo(Generic[V]):
+    """What was made of masks, found again by their pixels and place, whatever rule chose them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[bytes, V] = {}
+
+    def get(self, objects: ObjectSet, make: Callable[[Index], Sequence[V]]) -> list[V]:
+        """One value an object; ``make`` is asked for those at some indices, which are new."""
+        keys = _keys(objects)
+        with self._lock:
+            new = [i for i, key in enumerate(keys) if key not in self._known]
+            if new:
+                made = make(np.array(new, np.int64))
+                self._known.update(zip((keys[i] for i in new), made, strict=True))
+            values = [self._known[key] for key in keys]
+            if len(self._known) > MOST_OUTLINES:
+                self._known = dict(zip(keys, values, strict=True))
+        return values
+
+
+def _keys(objects: ObjectSet) -> list[bytes]:
+    keys = []
+    for mask, (x, y) in zip(objects.masks, objects.offsets_xy.tolist(), strict=True):
+        key = hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16)
+        key.update(b"%d %d %d" % (x, y, mask.shape[1]))
+        keys.append(key.digest())
+    return keys
+
+
+class RunSource:
+    """What the results of one run are made of, read when it is needed.
+
+    Args:
+        run: a finished run.
+        place: where it lies.
+    """
+
+    def __init__(self, run: Run, place: ResultPlace) -> None:
+        self.run, self.place = run, place
+        self.outlines: MaskMemo[tuple[Any, float, float]] = MaskMemo()
+        self.drawn: dict[float, MaskMemo[str]] = {}
+
+    @cached_property
+    def rule(self) -> SelectionRule:
+        """The rule by which the run chose."""
+        if not (self.run.folder / CANDIDATES_FILE).is_file():
+            return SelectionRule.keep_all()
+        if written := self.run.record.get("selection"):
+            return SelectionRule.from_dict(written)
+        return SegmentConfig.from_dict(self.run.config).rule
+
+    @cached_property
+    def pool(self) -> CandidatePool:
+        """The candidates of the run; its objects, where it kept no others."""
+        path = self.run.folder / CANDIDATES_FILE
+        if path.is_file():
+            return CandidatePool.load(path, self.place.grid)
+        from samgeo_core.candidates import CandidateSet
+        from samgeo_core.results.labels import label_raster
+
+        # NOTE: such a run doesn't tell where data is: nothing grows beyond what was found.
+        objects = read_object_set(self.run)
+        covered = label_raster(objects) > 0
+        return CandidatePool(CandidateSet.of_objects(objects), covered, self.place.grid)
+
+    @property
+    def cost(self) -> int:
+        """Bytes that it holds, about; a few runs fill the cache."""
+        height, width = self.place.grid.shape_hw
+        return min(max(2 * height * width, RUNS_CACHE_BYTES // 8), RUNS_CACHE_BYTES)
+
+
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """The objects of a run under a rule.
+
+    Attributes:
+        source: the run.
+        rule: the rule.
+        objects: what it chose.
+        frame: their polygons and attributes, see `vectorize`.
+    """
+
+    source: RunSource
+    rule: SelectionRule
+    objects: ObjectSet
+    frame: Any
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the run chose by this rule itself, so that the files in its folder fit."""
+        return self.rule == self.source.rule
+
+    @property
+    def cost(self) -> int:
+        """Bytes that it holds, about."""
+        n_bytes = sum(mask.nbytes for mask in self.objects.masks) + 2000 * len(self.objects)
+        return min(n_bytes, RESULTS_CACHE_BYTES)
+
+
+_sources: LruCache[tuple[str, int], RunSource] = LruCache(RUNS_CACHE_BYTES, lambda s: s.cost)
+_selected: LruCache[tuple[str, int, SelectionRule], Selected] = LruCache(
+    RESULTS_CACHE_BYTES, lambda s: s.cost
+)
+
+
+def run_source(run: Run) -> RunSource:
+    """What the results of a finished run are made of.
+
+    Raises:
+        NotFoundError: the run has no result.
+    """
+    place = result_place(run)
+    return _sources.get((run.run_id, place.version), lambda: RunSource(run, place))
+
+
+def selected(run: Run, rule: SelectionRule | None = None) -> Selected:
+    """The objects of a finished run.
+
+    Args:
+        run: the run.
+        rule: which candidates become objects; None takes the run's own rule.
+
+    Raises:
+        NotFoundError: the run has no result.
+    """
+    source = run_source(run)
+    rule = rule or source.rule
+    key = (run.run_id, source.place.version, rule)
+    return _selected.get(key, lambda: _select(source, rule))
+
+
+def read_object_set(run: Run) -> ObjectSet:
+    """The objects that a run chose itself.
+
+    Raises:
+        NotFoundError: its files are gone.
+    """
+    path = run.folder / "objects.npz"
+    if not path.is_file():
+        raise NotFoundError("The files of this run are gone; run it again.")
+    return ObjectSet.load(path)
+
+
+def _select(source: RunSource, rule: SelectionRule) -> Selected:
+    from samgeo_core.results.vectorize import Outlines, outlines_of, vectorize
+
+    grid = source.place.grid
+    is_own = rule == source.rule
+    objects = read_object_set(source.run) if is_own else source.pool.objects(rule)
+
+    def make(index: Index) -> list[tuple[Any, float, float]]:
+        made = outlines_of(objects.select(index), grid)
+        return list(zip(made.polygons, made.area_m2, made.perimeter_m, strict=True))
+
+    known = source.outlines.get(objects, make)
+    polygons = np.empty(len(known), object)
+    polygons[:] = [polygon for polygon, _, _ in known]
+    sizes = np.array([size for _, *size in known], np.float64).reshape(-1, 2)
+    outlines = Outlines(polygons, sizes[:, 0], sizes[:, 1])
+    return Selected(source, rule, objects, vectorize(objects, grid, outlines=outlines))
