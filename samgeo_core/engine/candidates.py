@@ -11,16 +11,10 @@ import torch
 from numpy.typing import NDArray
 from segment_anything.utils.amg import is_box_near_crop_edge
 
-from samgeo_core.engine.decoder import ImageTerms
 from samgeo_core.engine.encoder import Embedding, encode
-from samgeo_core.engine.masks import LogitCrop, MaskGrid, box_of, mask_grid, stability
-from samgeo_core.engine.predictor import (
-    decode_masks,
-    decoder_of,
-    group_size,
-    image_terms,
-    to_input_frame,
-)
+from samgeo_core.engine.image_terms import ImageTerms
+from samgeo_core.engine.masks import Extent, LogitCrop, MaskGrid, mask_grid
+from samgeo_core.engine.predictor import decode_masks, decoder_of, image_terms, to_input_frame
 from samgeo_core.engine.threads import side_by_side
 from samgeo_core.models.loading import LoadedModel
 from samgeo_core.objects import BoolMask
@@ -88,7 +82,7 @@ class EncodedWindow:
 
     model: LoadedModel
     embedding: Embedding
-    terms: ImageTerms
+    terms: tuple[ImageTerms, ...]
     grid: MaskGrid
     window: Window
     shape_hw: ShapeHW
@@ -134,40 +128,43 @@ class EncodedWindow:
         coords = torch.as_tensor(to_input_frame(self.embedding, xy), dtype=torch.float32)
         prompts = coords.to(device)[:, None], torch.ones(len(xy), 1, device=device)
         sparse, _ = self.model.sam.prompt_encoder(points=prompts, boxes=None, masks=None)
-        group = group_size(self.model, len(xy))
-        state = decoder.transform(self.terms, sparse, group)
-        heads = state.iou > self.floor.score
-        heads[:, 0] = False
-        where = heads.nonzero().tolist()
-        groups = decode_masks(decoder, self.terms, state, heads, group)
-        found = []
-        for (prompt, head), logits in zip(where, (m for g in groups for m in g), strict=True):
-            point = (float(xy[prompt, 0]) + self.window.x, float(xy[prompt, 1]) + self.window.y)
-            if candidate := self._examine(logits, point, float(state.iou[prompt, head])):
-                found.append(candidate)
+        state = decoder.transform(self.terms, sparse)
+        wanted = state.iou > self.floor.score
+        where = wanted.nonzero().tolist()
+        scores = state.iou[wanted].tolist()
+        found: list[Candidate] = []
+        seen = 0
+        for logits in decode_masks(decoder, self.terms, state, wanted):
+            threshold = self.model.sam.mask_threshold
+            extents = self.grid.extents(logits, threshold, self.floor.offset, self.floor.stability)
+            for i, extent in enumerate(extents, seen):
+                point = xy[where[i][0]] + (self.window.x, self.window.y)
+                if extent and self._passes(extent):
+                    found.append(self._candidate(logits[i - seen], extent, point, scores[i]))
+            seen += len(extents)
         return found
 
-    def _examine(
-        self, logits: torch.Tensor, point_xy: tuple[float, float], score: float
-    ) -> Candidate | None:
-        """Stability, box and edge rule of one mask; None if it fails."""
-        grid, window, floor = self.grid, self.window, self.floor
-        threshold = self.model.sam.mask_threshold
-        wide = grid.crop(logits, min(threshold - floor.offset, threshold))
-        if wide is None:
-            return None
-        full, (x, y) = grid.resample(wide)
-        stable = stability(full, threshold, floor.offset)
-        if floor.stability > 0 and not stable >= floor.stability:
-            return None
-        inner = box_of(full > threshold)
-        if inner is None:
-            return None
-        box = (inner[0] + x, inner[1] + y, inner[2] + x, inner[3] + y)
+    def _passes(self, extent: Extent) -> bool:
+        """Whether a mask is stable and not cut by its window."""
+        window, floor = self.window, self.floor
+        if not extent.area or (floor.stability > 0 and not extent.stability >= floor.stability):
+            return False
         whole = [0, 0, self.shape_hw[1], self.shape_hw[0]]
-        edges = list(window.box_xyxy)
-        if is_box_near_crop_edge(torch.tensor([box]), edges, whole, floor.edge_px)[0]:
-            return None
-        placed = (box[0] + window.x, box[1] + window.y, box[2] + window.x, box[3] + window.y)
-        crop = grid.crop(logits, threshold) or wide
-        return Candidate(crop, grid, window, placed, point_xy, score, stable, threshold)
+        box = torch.tensor([extent.box])
+        return not is_box_near_crop_edge(box, list(window.box_xyxy), whole, floor.edge_px)[0]
+
+    def _candidate(
+        self, logits: torch.Tensor, extent: Extent, point_xy: NDArray[np.float64], score: float
+    ) -> Candidate:
+        x0, y0, x1, y1 = extent.box
+        window = self.window
+        return Candidate(
+            self.grid.crop(logits, extent.box),
+            self.grid,
+            window,
+            (x0 + window.x, y0 + window.y, x1 + window.x, y1 + window.y),
+            (float(point_xy[0]), float(point_xy[1])),
+            score,
+            extent.stability,
+            self.model.sam.mask_threshold,
+        )

@@ -13,7 +13,8 @@ that is computed once per image and one of 8 T (later 16 T) rows per prompt. Not
 approximated: only the order of float32 operations changes. docs/engine.md derives each step.
 
 Shapes: B prompts, T tokens a prompt (5 output tokens and the prompt's own), N = 4096 image tokens,
-h = 8 heads of d = 16, J = h T. Image-side arrays are channels first, so that N is contiguous.
+h = 8 heads of d = 16, J = h T; n image tokens are worked on at a time. Image-side arrays are
+channels first, so that image tokens are contiguous.
 """
 
 from __future__ import annotations
@@ -26,71 +27,33 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-
-def _heads(tokens: Tensor, n_heads: int) -> Tensor:
-    """[B, T, C] to [B, h, T, C / h]."""
-    b, t, c = tokens.shape
-    return tokens.view(b, t, n_heads, c // n_heads).transpose(1, 2)
-
-
-def _shared(left: Tensor, image: Tensor) -> Tensor:
-    """Per-head products [B, h, T, d] x [h, d, N] with one image for all prompts, as [B, h T, N]."""
-    b, h, t, d = left.shape
-    if b == 1:
-        return torch.bmm(left[0], image).view(1, h * t, -1)
-    out = torch.bmm(left.transpose(0, 1).reshape(h, b * t, d), image)
-    return out.view(h, b, t, -1).transpose(0, 1).reshape(b, h * t, -1)
+from samgeo_core.engine.image_terms import FoldedWeights, ImageTerms
+from samgeo_core.engine.products import (
+    Stretch,
+    by_head,
+    join,
+    scores,
+    softmax_over_tokens,
+    split_heads,
+)
 
 
-def _pooled(weights: Tensor, image: Tensor, n_heads: int) -> Tensor:
-    """Per-head sums over image tokens [B, h T, N] x [h, d, N] as [B, T, h d]."""
-    b, j, n = weights.shape
-    t = j // n_heads
-    left = weights.view(b, n_heads, t, n).transpose(0, 1).reshape(n_heads, b * t, n)
-    out = torch.bmm(left, image.transpose(1, 2))
-    return out.view(n_heads, b, t, -1).permute(1, 2, 0, 3).reshape(b, t, -1)
-
-
-def _softmax_tokens(scores: Tensor, n_heads: int) -> Tensor:
-    """Softmax of [B, h T, N] over the T tokens of each head."""
-    b, j, n = scores.shape
-    return torch.softmax(scores.view(b, n_heads, j // n_heads, n), dim=2).view(b, j, n)
-
-
-def _linear_heads(weight: Tensor, image: Tensor, n_heads: int) -> Tensor:
-    """A projection [h d, 256] of an image [256, N], as [h, d, N]."""
-    return (weight @ image).view(n_heads, -1, image.shape[1])
-
-
-@dataclass(frozen=True, eq=False)
-class ImageTerms:
-    """What the decoder needs of one image, whatever the prompts; float32.
+@dataclass(frozen=True)
+class Tiling:
+    """How much is worked on at once; what a tile needs should fit a core's cache.
 
     Attributes:
-        keys0, values0, queries0: [h, d, N], layer 0 on the untouched image tokens.
-        norm0: [N], squared length of the centred image tokens; cross0: [h, d, N], their products
-            with the output projection of layer 0.
-        keys1, values1, queries1: [h, d, N], layer 1 on the prompt-independent part.
-        norm1: [N] and cross1a, cross1b: [h, d, N], bias1: [N], the same for layer 1's norm.
-        keys2, values2: [h, d, N], the final attention on the prompt-independent part.
-        upscale: [256, N], the first upscaling of the prompt-independent part.
+        prompts: prompts whose image side is worked on together.
+        tokens: image tokens of a stretch.
     """
 
-    keys0: Tensor
-    values0: Tensor
-    queries0: Tensor
-    norm0: Tensor
-    cross0: Tensor
-    keys1: Tensor
-    values1: Tensor
-    queries1: Tensor
-    norm1: Tensor
-    cross1a: Tensor
-    cross1b: Tensor
-    bias1: Tensor
-    keys2: Tensor
-    values2: Tensor
-    upscale: Tensor
+    prompts: int = 4
+    tokens: int = 512
+
+    @classmethod
+    def of(cls, device: torch.device) -> Tiling:
+        """Small tiles on a CPU, everything at once on an accelerator."""
+        return cls() if device.type == "cpu" else cls(1 << 30, 1 << 30)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,27 +61,32 @@ class PromptState:
     """Where a batch of prompts stands after the transformer.
 
     Attributes:
-        mask_tokens: [B, 4, 256]; iou: [B, 4] predicted IoU of the four mask heads.
-        coefficients: [B, 2 J, N] and basis: [B, 2 J, 256], the prompt's part of the image tokens.
-        scale1, scale2: [B, N], reciprocal standard deviations of the two image norms.
+        mask_tokens: [B, M, 256] and iou: [B, M], predicted IoU, of the mask heads.
+        first_head: the first of these heads, 1 of three or 0 alone.
+        basis: [B, 2 J, 256], the prompts' own part of the image tokens, with coefficients: by
+            stretch of n image tokens [B, 2 J, n].
+        scale1, scale2: by stretch [B, n], reciprocal standard deviations of the two image norms.
     """
 
     mask_tokens: Tensor
     iou: Tensor
-    coefficients: Tensor
+    first_head: int
     basis: Tensor
-    scale1: Tensor
-    scale2: Tensor
+    coefficients: tuple[Tensor, ...]
+    scale1: tuple[Tensor, ...]
+    scale2: tuple[Tensor, ...]
 
-    def select(self, index: Tensor) -> PromptState:
-        """The prompts of an index array."""
+    def take(self, index: Tensor | slice) -> PromptState:
+        """The prompts of an index array, or of a slice without copying."""
         return PromptState(
             self.mask_tokens[index],
             self.iou[index],
-            self.coefficients[index],
+            self.first_head,
             self.basis[index],
-            self.scale1[index],
-            self.scale2[index],
+            *(
+                tuple(part[index] for part in parts)
+                for parts in (self.coefficients, self.scale1, self.scale2)
+            ),
         )
 
 
@@ -128,85 +96,30 @@ class FactoredDecoder:
     Args:
         decoder: the `MaskDecoder` whose weights are used.
         image_pe: [1, 256, 64, 64], positional encoding of the image (``get_dense_pe()``).
+        tiling: how much to work on at once; None suits the device of the weights.
     """
 
-    def __init__(self, decoder: Any, image_pe: Tensor) -> None:
+    def __init__(self, decoder: Any, image_pe: Tensor, tiling: Tiling | None = None) -> None:
         self.decoder = decoder
-        self.layer0, self.layer1 = decoder.transformer.layers
-        self.final = decoder.transformer.final_attn_token_to_image
-        self.n_heads = self.final.num_heads
-        self.scaling = 1.0 / math.sqrt(self.final.internal_dim // self.n_heads)
-        self.side = image_pe.shape[-1]
+        self.tiling = tiling or Tiling.of(image_pe.device)
         with torch.no_grad():
-            self._fold_weights(image_pe.flatten(2)[0])
-
-    def _fold_weights(self, pe: Tensor) -> None:
-        """Products of weights alone, computed once a model."""
-        h = self.n_heads
-        self.pe = pe
-        self.pe_keys1 = _linear_heads(self.layer1.cross_attn_token_to_image.k_proj.weight, pe, h)
-        query1 = self.layer1.cross_attn_image_to_token.q_proj
-        bias1 = self.layer0.norm4.bias
-        constant = (query1.weight @ bias1 + query1.bias).view(h, -1, 1)
-        self.pe_queries1 = _linear_heads(query1.weight, pe, h) + constant
-        self.pe_keys2 = _linear_heads(self.final.k_proj.weight, pe, h)
-        up1, self.up_norm, _, up2, _ = self.decoder.output_upscaling
-        # A stride-2, 2x2 transposed convolution is one matrix product per sub-pixel.
-        weight1 = up1.weight.permute(2, 3, 1, 0).reshape(4, -1, up1.in_channels)
-        bias_up1 = up1.bias + weight1 @ self.layer1.norm4.bias
-        self.up1_weight = (weight1 - weight1.mean(1, keepdim=True)).flatten(0, 1)
-        self.up1_bias = (bias_up1 - bias_up1.mean(1, keepdim=True)).reshape(-1, 1)
-        self.up2_weight = up2.weight.permute(2, 3, 1, 0).reshape(-1, up2.in_channels)
-        self.up2_bias = up2.bias.repeat(4).view(-1, 1)
-        out0 = self.layer0.cross_attn_image_to_token.out_proj.weight
-        self.out0 = self._per_head(out0)
-        self.out0_centred = self.out0 - self.out0.mean(2, keepdim=True)
-        self.out1 = self._per_head(self.layer1.cross_attn_image_to_token.out_proj.weight)
-        self.constant1 = bias1 + self.layer1.cross_attn_image_to_token.out_proj.bias
-
-    def _per_head(self, out_weight: Tensor) -> Tensor:
-        """An output projection [256, h d] as [h, d, 256]."""
-        return out_weight.t().reshape(self.n_heads, -1, out_weight.shape[0])
+            self.folded = FoldedWeights(decoder, image_pe)
+        self.layer0, self.layer1 = self.folded.layer0, self.folded.layer1
+        self.final = self.folded.final
+        self.n_heads, self.side = self.folded.n_heads, self.folded.side
+        self.scaling = 1.0 / math.sqrt(self.final.internal_dim // self.n_heads)
 
     @torch.no_grad()
-    def image_terms(self, image: Tensor) -> ImageTerms:
-        """Everything that depends on the image only.
+    def image_terms(self, image: Tensor) -> tuple[ImageTerms, ...]:
+        """Everything that depends on the image only, by stretch of its tokens.
 
         Args:
             image: [256, 64, 64], encoder output plus the dense prompt embedding.
         """
-        h, x = self.n_heads, image.flatten(1)
-        t2i0, i2t0 = (
-            self.layer0.cross_attn_token_to_image,
-            self.layer0.cross_attn_image_to_token,
-        )
-        t2i1, i2t1 = (
-            self.layer1.cross_attn_token_to_image,
-            self.layer1.cross_attn_image_to_token,
-        )
-        placed = x + self.pe
-        centred = x + i2t0.out_proj.bias[:, None]
-        centred = centred - centred.mean(0)
-        gained = self.layer0.norm4.weight[:, None] * centred
-        x1 = gained - gained.mean(0)
-        gained2 = self.layer1.norm4.weight[:, None] * x1
-        return ImageTerms(
-            keys0=_linear_heads(t2i0.k_proj.weight, placed, h),
-            values0=_linear_heads(t2i0.v_proj.weight, x, h),
-            queries0=_linear_heads(i2t0.q_proj.weight, placed, h) + i2t0.q_proj.bias.view(h, -1, 1),
-            norm0=centred.square().sum(0),
-            cross0=2.0 * torch.matmul(self.out0, centred),
-            keys1=_linear_heads(t2i1.k_proj.weight, gained, h),
-            values1=_linear_heads(t2i1.v_proj.weight, gained, h),
-            queries1=_linear_heads(i2t1.q_proj.weight, gained, h),
-            norm1=x1.square().sum(0),
-            cross1a=2.0 * torch.matmul(self.out0_centred, self.layer0.norm4.weight[:, None] * x1),
-            cross1b=2.0 * torch.matmul(self.out1, x1),
-            bias1=2.0 * (self.constant1 @ x1),
-            keys2=_linear_heads(self.final.k_proj.weight, gained2, h),
-            values2=_linear_heads(self.final.v_proj.weight, gained2, h),
-            upscale=self.up1_weight @ gained2,
-        )
+        x = image.flatten(1)
+        step = min(self.tiling.tokens, x.shape[1])
+        starts = range(0, x.shape[1], step)
+        return tuple(self.folded.image_terms(x, slice(i, i + step)) for i in starts)
 
     def _token_block(self, layer: Any, queries: Tensor, pe: Tensor | None) -> Tensor:
         """Self attention among the tokens of each prompt, and its norm."""
@@ -225,27 +138,33 @@ class FactoredDecoder:
         return normed
 
     def _scaled_queries(self, attention: Any, tokens: Tensor) -> Tensor:
-        return _heads(attention.q_proj(tokens) * self.scaling, self.n_heads)
+        return split_heads(attention.q_proj(tokens) * self.scaling, self.n_heads)
 
     def _carried(self, attention: Any, tokens: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
         """Values [B, h, T, d] of tokens, and what they write into the image, [B, h T, 256]."""
-        values = _heads(attention.v_proj(tokens), self.n_heads)
+        values = split_heads(attention.v_proj(tokens), self.n_heads)
         return values, torch.matmul(values, out).flatten(1, 2)
 
     @torch.no_grad()
-    def transform(self, terms: ImageTerms, sparse: Tensor, group: int = 1) -> PromptState:
+    def transform(
+        self, terms: tuple[ImageTerms, ...], sparse: Tensor, multimask: bool = True
+    ) -> PromptState:
         """Run the two-way transformer and the IoU head.
 
         Args:
             terms: the image's terms.
             sparse: [B, K, 256], sparse prompt embeddings.
-            group: prompts whose image side is worked on together; 1 keeps it in a CPU's cache.
+            multimask: the three heads of ambiguous prompts, or the single one.
         """
-        n = sparse.shape[0]
+        n, at_once = len(sparse), self.tiling.prompts
         output_tokens = torch.cat([self.decoder.iou_token.weight, self.decoder.mask_tokens.weight])
         pe = torch.cat([output_tokens.expand(n, -1, -1), sparse], dim=1)
+        rows = self.n_heads * pe.shape[1]
         layer0, layer1 = self.layer0, self.layer1
-        groups = [slice(i, i + group) for i in range(0, n, group)]
+        groups = [slice(i, i + at_once) for i in range(0, n, at_once)]
+        coefficients = tuple(sparse.new_empty(n, 2 * rows, t.n_tokens) for t in terms)
+        scale1 = tuple(sparse.new_empty(n, t.n_tokens) for t in terms)
+        scale2 = tuple(sparse.new_empty(n, t.n_tokens) for t in terms)
 
         queries = self._token_block(layer0, pe, None)
         q0 = self._scaled_queries(layer0.cross_attn_token_to_image, queries + pe)
@@ -254,55 +173,62 @@ class FactoredDecoder:
         queries = self._after_image(layer0, queries, pooled)
 
         i2t0 = layer0.cross_attn_image_to_token
-        k0 = _heads(i2t0.k_proj(queries + pe) * self.scaling, self.n_heads)
-        v0, carried0 = self._carried(i2t0, queries, self.out0)
+        k0 = split_heads(i2t0.k_proj(queries + pe) * self.scaling, self.n_heads)
+        v0, carried0 = self._carried(i2t0, queries, self.folded.out0)
         carried0 = carried0 - carried0.mean(2, keepdim=True)
         queries = self._token_block(layer1, queries, pe)
         t2i1 = layer1.cross_attn_token_to_image
         q1 = self._scaled_queries(t2i1, queries + pe)
         gained0 = carried0 * layer0.norm4.weight
         key_mix = self._mix(t2i1.k_proj.weight, gained0, q1)
-        steps1 = [
-            self._attend1(terms, k0[g], v0[g], carried0[g], q1[g], key_mix[g]) for g in groups
-        ]
-        scaled = torch.cat([s[0] for s in steps1])
-        scale1 = torch.cat([s[1] for s in steps1])
-        pooled = torch.cat([s[2] for s in steps1])
-        mixed = torch.cat([s[3] for s in steps1])
+        steps = [
+            self._attend1(
+                terms, k0[g], v0[g], carried0[g], q1[g], key_mix[g],
+                [x[g, :rows] for x in coefficients], [x[g] for x in scale1],
+            )
+            for g in groups
+        ]  # fmt: skip
+        pooled = torch.cat([s[0] for s in steps])
+        mixed = torch.cat([s[1] for s in steps])
         pooled = pooled + self._unmix(t2i1.v_proj.weight, gained0, mixed)
         pooled = pooled + t2i1.v_proj.weight @ layer0.norm4.bias + t2i1.v_proj.bias
         queries = self._after_image(layer1, queries, pooled)
 
         i2t1 = layer1.cross_attn_image_to_token
-        k1 = _heads(i2t1.k_proj(queries + pe) * self.scaling, self.n_heads)
-        v1, carried1 = self._carried(i2t1, queries, self.out1)
+        k1 = split_heads(i2t1.k_proj(queries + pe) * self.scaling, self.n_heads)
+        v1, carried1 = self._carried(i2t1, queries, self.folded.out1)
         # Attention weights of each head sum to one, so a constant can ride on the carried rows.
-        carried1 = carried1 + self.constant1 / self.n_heads
+        carried1 = carried1 + self.folded.constant1 / self.n_heads
         basis = torch.cat([gained0, carried1], dim=1)
         basis = basis - basis.mean(2, keepdim=True)
+        # Of the tokens only the IoU token and those of the wanted masks are read from here on.
+        first, last = (2, 1 + self.decoder.num_mask_tokens) if multimask else (1, 2)
+        wanted = torch.tensor([0, *range(first, last)], device=sparse.device)
+        queries, pe = queries[:, wanted], pe[:, wanted]
         q2 = self._scaled_queries(self.final, queries + pe)
         gained1 = basis * layer1.norm4.weight
         query_mix = self._mix(i2t1.q_proj.weight, gained0, k1)
         final_mix = self._mix(self.final.k_proj.weight, gained1, q2)
-        steps2 = [
+        steps = [
             self._attend2(
-                terms, scaled[g], scale1[g], k1[g], v0[g], v1[g], basis[g], q2[g], query_mix[g],
-                final_mix[g],
+                terms, k1[g], v0[g], v1[g], basis[g], q2[g], query_mix[g], final_mix[g],
+                [x[g] for x in coefficients], [x[g] for x in scale1], [x[g] for x in scale2],
             )
             for g in groups
         ]  # fmt: skip
-        pooled = torch.cat([s[2] for s in steps2])
-        mixed = torch.cat([s[3] for s in steps2])
+        pooled = torch.cat([s[0] for s in steps])
+        mixed = torch.cat([s[1] for s in steps])
         pooled = pooled + self._unmix(self.final.v_proj.weight, gained1, mixed)
         pooled = pooled + self.final.v_proj.weight @ layer1.norm4.bias + self.final.v_proj.bias
         queries = self.decoder.transformer.norm_final_attn(queries + self.final.out_proj(pooled))
         return PromptState(
-            mask_tokens=queries[:, 1 : 1 + self.decoder.num_mask_tokens],
-            iou=self.decoder.iou_prediction_head(queries[:, 0]),
-            coefficients=torch.cat([s[0] for s in steps2]),
+            mask_tokens=queries[:, 1:],
+            iou=self.decoder.iou_prediction_head(queries[:, 0])[:, first - 1 : last - 1],
+            first_head=first - 1,
             basis=gained1,
+            coefficients=coefficients,
             scale1=scale1,
-            scale2=torch.cat([s[1] for s in steps2]),
+            scale2=scale2,
         )
 
     def _mix(self, weight: Tensor, rows: Tensor, tokens: Tensor) -> Tensor:
@@ -317,86 +243,178 @@ class FactoredDecoder:
         out = torch.matmul(mixed.view(b, self.n_heads, -1, r), projected)
         return out.transpose(1, 2).flatten(2)
 
-    def _attend0(self, terms: ImageTerms, q0: Tensor) -> Tensor:
-        weights = torch.softmax(_shared(q0, terms.keys0), dim=-1)
-        return _pooled(weights, terms.values0, self.n_heads)
+    def _joined(
+        self, seen: list[Stretch], pooled: list[Tensor], mixed: list[Tensor], n_prompts: int
+    ) -> tuple[Tensor, Tensor]:
+        """Attention over all image tokens: values [B, T, h d] and sums of carried rows [B, J, R].
+
+        Args:
+            seen: softmax by stretch, of rows [B, J].
+            pooled: [h, B T, d] by stretch; mixed: [B, J, R] by stretch.
+            n_prompts: B.
+        """
+        h = self.n_heads
+
+        def prompt_major(x: Tensor) -> Tensor:
+            return x.view(h, n_prompts, -1, x.shape[2]).transpose(0, 1).flatten(1, 2)
+
+        values, rows = join(
+            [s.maximum for s in seen],
+            [s.total for s in seen],
+            [[prompt_major(p) for p in pooled], mixed],
+        )
+        return values.view(n_prompts, h, -1, values.shape[2]).transpose(1, 2).flatten(2), rows
+
+    def _attend0(self, terms: tuple[ImageTerms, ...], q0: Tensor) -> Tensor:
+        """Token-to-image attention of layer 0, [B, T, h d]: the image is still untouched."""
+        tokens, b = by_head(q0), len(q0)
+        seen, pooled = [], []
+        for part in terms:
+            stretch = Stretch.of(torch.bmm(tokens, part.keys0))
+            seen.append(stretch)
+            pooled.append(torch.bmm(stretch.weights, part.values0.transpose(1, 2)))
+        (values,) = join([s.maximum for s in seen], [s.total for s in seen], [pooled])
+        return values.view(len(values), b, -1, values.shape[2]).permute(1, 2, 0, 3).flatten(2)
 
     def _attend1(
-        self, terms: ImageTerms, k0: Tensor, v0: Tensor, carried: Tensor, q1: Tensor, mix: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Image-to-token attention of layer 0, its norm, token-to-image attention of layer 1."""
-        a0 = _softmax_tokens(_shared(k0, terms.queries0), self.n_heads)
+        self, terms: tuple[ImageTerms, ...], k0: Tensor, v0: Tensor, carried: Tensor, q1: Tensor,
+        mix: Tensor, coefficients: list[Tensor], scales1: list[Tensor],
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Image-to-token attention of layer 0, its norm, token-to-image attention of layer 1.
+
+        Fills ``coefficients`` [B, J, n] with the scaled attention and ``scales1`` [B, n].
+        """
+        b, eps = len(k0), self.layer0.norm4.eps
+        keys, values, queries = by_head(k0), by_head(v0), by_head(q1)
         gram = torch.bmm(carried, carried.transpose(1, 2))
-        quadratic = torch.baddbmm(_shared(v0, terms.cross0), gram, a0).mul_(a0).sum(1)
-        scale1 = quadratic.add_(terms.norm0).div_(carried.shape[2])
-        scale1 = scale1.add_(self.layer0.norm4.eps).rsqrt_()
-        scaled = a0.mul_(scale1[:, None])
-        scores = _shared(q1, terms.keys1).mul_(scale1[:, None])
-        scores = scores.add_(_shared(q1, self.pe_keys1)).baddbmm_(mix, scaled)
-        weights = torch.softmax(scores, dim=-1)
-        mixed = torch.bmm(weights, scaled.transpose(1, 2))
-        pooled = _pooled(weights.mul_(scale1[:, None]), terms.values1, self.n_heads)
-        return scaled, scale1, pooled, mixed
+        seen, pooled, mixed = [], [], []
+        for part, scaled, scale_out in zip(terms, coefficients, scales1, strict=True):
+            a0 = softmax_over_tokens(scores(keys, part.queries0, b))
+            quadratic = torch.bmm(gram, a0.flatten(1, 2)).view_as(a0)
+            quadratic.add_(scores(values, part.cross0, b)).mul_(a0)
+            variance = quadratic.flatten(1, 2).sum(1).add_(part.norm0).div_(carried.shape[2])
+            scale = torch.rsqrt(variance.add_(eps), out=scale_out)[:, None]
+            torch.mul(a0.flatten(1, 2), scale, out=scaled)
+            rated = torch.bmm(mix, scaled).view_as(a0)
+            self._rate(rated, scores(queries, part.keys1, b), scale)
+            stretch = Stretch.of(rated.flatten(1, 2))
+            seen.append(stretch)
+            mixed.append(torch.bmm(stretch.weights, scaled.transpose(1, 2)))
+            weights = by_head(stretch.weights.mul_(scale).view_as(a0))
+            pooled.append(torch.bmm(weights, part.values1.transpose(1, 2)))
+        return self._joined(seen, pooled, mixed, b)
+
+    @staticmethod
+    def _rate(rated: Tensor, products: Tensor, scale: Tensor) -> None:
+        """Add [B, h, T, 2 n]: products with the image, scaled by [B, 1, n], and with its places."""
+        n = rated.shape[-1]
+        rated.addcmul_(products[..., :n], scale[:, None]).add_(products[..., n:])
 
     def _attend2(
-        self, terms: ImageTerms, scaled: Tensor, scale1: Tensor, k1: Tensor, v0: Tensor,
-        v1: Tensor, basis: Tensor, q2: Tensor, query_mix: Tensor, final_mix: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-        """Image-to-token attention of layer 1, its norm, the final token-to-image attention."""
-        scores = _shared(k1, terms.queries1).mul_(scale1[:, None])
-        scores = scores.add_(_shared(k1, self.pe_queries1)).baddbmm_(query_mix, scaled)
-        a1 = _softmax_tokens(scores, self.n_heads)
-        coefficients = torch.cat([scaled, a1], dim=1)
-        gram = torch.bmm(basis, basis.transpose(1, 2))
-        cross = torch.cat([_shared(v0, terms.cross1a), _shared(v1, terms.cross1b)], dim=1)
-        cross = cross.mul_(scale1[:, None])
-        quadratic = cross.baddbmm_(gram, coefficients).mul_(coefficients).sum(1)
-        quadratic = quadratic.addcmul_(scale1, terms.bias1)
-        scale2 = quadratic.addcmul_(scale1.square(), terms.norm1).div_(basis.shape[2])
-        scale2 = scale2.add_(self.layer1.norm4.eps).rsqrt_()
-        scores = _shared(q2, terms.keys2).mul_(scale1[:, None]).baddbmm_(final_mix, coefficients)
-        scores = scores.mul_(scale2[:, None]).add_(_shared(q2, self.pe_keys2))
-        weights = torch.softmax(scores, dim=-1).mul_(scale2[:, None])
-        mixed = torch.bmm(weights, coefficients.transpose(1, 2))
-        pooled = _pooled(weights.mul_(scale1[:, None]), terms.values2, self.n_heads)
-        return coefficients, scale2, pooled, mixed
+        self, terms: tuple[ImageTerms, ...], k1: Tensor, v0: Tensor, v1: Tensor, basis: Tensor,
+        q2: Tensor, query_mix: Tensor, final_mix: Tensor, coefficients: list[Tensor],
+        scales1: list[Tensor], scales2: list[Tensor],
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Image-to-token attention of layer 1, its norm, the final token-to-image attention.
+
+        Fills the second half of ``coefficients`` [B, 2 J, n] and ``scales2`` [B, n].
+        """
+        b, h, rows = len(k1), self.n_heads, basis.shape[1] // 2
+        keys, queries = by_head(k1), by_head(q2)
+        variance = _Variance(basis, by_head(v0), by_head(v1), self.layer1.norm4.eps)
+        seen, pooled, mixed = [], [], []
+        for part, both, scale_in, scale_out in zip(
+            terms, coefficients, scales1, scales2, strict=True
+        ):
+            scale = scale_in[:, None]
+            rated = torch.bmm(query_mix, both[:, :rows]).view(b, h, -1, part.n_tokens)
+            self._rate(rated, scores(keys, part.queries1, b), scale)
+            softmax_over_tokens(rated, out=both[:, rows:])
+            scale2 = variance.scale(part, both, scale, scale_out)[:, None]
+            rated = torch.bmm(final_mix, both).view(b, h, -1, part.n_tokens)
+            products = scores(queries, part.keys2, b)
+            rated.addcmul_(products[..., : part.n_tokens], scale[:, None]).mul_(scale2[:, None])
+            stretch = Stretch.of(rated.add_(products[..., part.n_tokens :]).flatten(1, 2))
+            seen.append(stretch)
+            weights = stretch.weights.mul_(scale2)
+            mixed.append(torch.bmm(weights, both.transpose(1, 2)))
+            weights = by_head(weights.mul_(scale).view_as(rated))
+            pooled.append(torch.bmm(weights, part.values2.transpose(1, 2)))
+        return self._joined(seen, pooled, mixed, b)
 
     @torch.no_grad()
     def hyper(self, state: PromptState) -> Tensor:
-        """Weights [B, 4, 32] with which each mask head reads the upscaled image tokens."""
+        """Weights [B, M, 32] with which each mask head reads the upscaled image tokens."""
         mlps = self.decoder.output_hypernetworks_mlps
-        return torch.stack([mlp(state.mask_tokens[:, i]) for i, mlp in enumerate(mlps)], dim=1)
+        tokens = state.mask_tokens
+        return torch.stack(
+            [mlps[state.first_head + i](tokens[:, i]) for i in range(tokens.shape[1])], dim=1
+        )
 
     @torch.no_grad()
-    def masks(self, terms: ImageTerms, state: PromptState, hyper: Tensor, heads: Tensor) -> Tensor:
+    def masks(
+        self, terms: tuple[ImageTerms, ...], state: PromptState, hyper: Tensor, wanted: Tensor
+    ) -> Tensor:
         """Mask logits of some prompts.
 
         Args:
             terms: the image's terms.
             state: prompts as `transform` returned them.
-            hyper: [B, 4, 32], of the same prompts.
-            heads: bool [B, 4], the mask heads wanted of each prompt.
+            hyper: [B, M, 32], of the same prompts.
+            wanted: bool [B, M], the masks wanted of each prompt.
 
         Returns:
-            float32 [M, 256, 256], the wanted masks in prompt-major order.
+            float32 [W, 256, 256], the wanted masks in prompt-major order.
         """
-        columns = heads.any(0)
-        return self._upscale(terms, state, hyper[:, columns])[heads[:, columns]]
-
-    def _upscale(self, terms: ImageTerms, state: PromptState, hyper: Tensor) -> Tensor:
-        """Both upscalings of image tokens, times the prompts' hypernetwork rows [B, M, 32]."""
-        b, m, _ = hyper.shape
-        s = self.side
-        mix = torch.matmul(self.up1_weight, state.basis.transpose(1, 2))
-        x = torch.mul(terms.upscale, state.scale1[:, None]).baddbmm_(mix, state.coefficients)
-        x = x.mul_(state.scale2[:, None]).add_(self.up1_bias).view(b, 4, -1, s * s)
-        scale = x.square().mean(2, keepdim=True).add_(self.up_norm.eps).rsqrt_()
-        x = x.mul_(scale).mul_(self.up_norm.weight[:, None]).add_(self.up_norm.bias[:, None])
-        x = F.gelu(x)
-        fine = [
-            F.gelu(torch.matmul(self.up2_weight, x[:, i]).add_(self.up2_bias)) for i in range(4)
+        columns = wanted.any(0)
+        rows, upscaler = hyper[:, columns], self.folded.upscaler
+        mix = torch.matmul(upscaler.weight1, state.basis.transpose(1, 2))
+        parts = zip(terms, state.coefficients, state.scale1, state.scale2, strict=True)
+        pixels = [
+            upscaler.logits(part.upscale, mix, coefficients, scale1, scale2, rows)
+            for part, coefficients, scale1, scale2 in parts
         ]
-        logits = [torch.matmul(hyper[:, None], f.view(b, 4, -1, s * s)) for f in fine]
-        # Each of them is [B, 4, M, N]: sub-pixels of the fine step within those of the coarse one.
-        pixels = torch.stack(logits, dim=1).view(b, 2, 2, 2, 2, m, s, s)
-        return pixels.permute(0, 5, 6, 1, 3, 7, 2, 4).reshape(b, m, 4 * s, 4 * s)
+        blocks = torch.cat(pixels, dim=-1)
+        blocks = blocks.view(*blocks.shape[:3], self.side, self.side)
+        logits: Tensor = F.pixel_shuffle(blocks, 4).squeeze(2)[wanted[:, columns]]
+        return logits
+
+
+class _Variance:
+    """The variance of image tokens over channels after layer 1, as a form in coefficients.
+
+    Args:
+        basis: [B, 2 J, 256], centred.
+        values0, values1: [h, B T, d], what the tokens carry into the image in each layer.
+        eps: of the norm.
+    """
+
+    def __init__(self, basis: Tensor, values0: Tensor, values1: Tensor, eps: float) -> None:
+        self.channels, self.rows, self.eps = basis.shape[2], basis.shape[1] // 2, eps
+        self.values0, self.values1 = values0, values1
+        gram = torch.bmm(basis, basis.transpose(1, 2))
+        # The form is symmetric: its mixed part is counted once, doubled.
+        self.upper = gram[:, : self.rows].clone()
+        self.upper[:, :, self.rows :] *= 2
+        self.lower = gram[:, self.rows :, self.rows :].contiguous()
+
+    def scale(self, part: ImageTerms, both: Tensor, scale1: Tensor, out: Tensor) -> Tensor:
+        """Reciprocal standard deviations [B, n] of a stretch, written to ``out``.
+
+        Args:
+            part: the stretch.
+            both: [B, 2 J, n], coefficients of both layers.
+            scale1: [B, 1, n], reciprocal standard deviations of layer 0.
+            out: [B, n].
+        """
+        b = len(both)
+        total = scale1[:, 0].square().mul_(part.norm1).addcmul_(scale1[:, 0], part.bias1)
+        for matrix, columns, weights, values, cross in (
+            (self.upper, both, both[:, : self.rows], self.values0, part.cross1a),
+            (self.lower, both[:, self.rows :], both[:, self.rows :], self.values1, part.cross1b),
+        ):
+            products = scores(values, cross, b)
+            form = torch.bmm(matrix, columns).view(products.shape)
+            form = form.addcmul_(products, scale1[:, None]).flatten(1, 2)
+            total.add_(form.mul_(weights).sum(1))
+        return torch.rsqrt(total.div_(self.channels).add_(self.eps), out=out)

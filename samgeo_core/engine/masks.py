@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,6 +10,10 @@ import torch
 from torch import Tensor
 
 from samgeo_core.windows import ShapeHW
+
+_FAR = 1 << 40
+_CELLS_AT_ONCE = 1 << 14
+_BAND_PX = 128
 
 
 def _bilinear(n_in: int, n_out: int) -> Tensor:
@@ -29,24 +34,60 @@ def _bilinear(n_in: int, n_out: int) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
+class _Cells:
+    """Output positions of one axis by the first input they depend on: a cell for each input.
+
+    Attributes:
+        start, count: int64 [side], the output positions of each cell; it may have none.
+        weights: float32 [reach, P, side], of the inputs from the cell's own on, for up to P
+            positions; zero where it has fewer.
+        lack: float32 [P, side], minus infinity where a cell has fewer than P positions, else zero.
+    """
+
+    start: Tensor
+    count: Tensor
+    weights: Tensor
+    lack: Tensor
+
+    @property
+    def reach(self) -> int:
+        return len(self.weights)
+
+
+@dataclass(frozen=True, eq=False)
 class _Axis:
     """Both resampling steps of SAM along one axis, as one matrix [n_out, side]."""
 
     matrix: Tensor
-    first: Tensor
-    last: Tensor
+    first: tuple[int, ...]
+    last: tuple[int, ...]
+    cells: _Cells
 
     @classmethod
-    def build(cls, n_out: int, n_input: int, n_padded: int, side: int) -> _Axis:
+    def build(
+        cls, n_out: int, n_input: int, n_padded: int, side: int, device: torch.device
+    ) -> _Axis:
         to_input = _bilinear(side, n_padded)[:n_input]
         matrix = (_bilinear(n_input, n_out) @ to_input).float()
         used = matrix != 0
-        return cls(matrix, used.int().argmax(1), side - 1 - used.flip(1).int().argmax(1))
+        first = used.int().argmax(1)
+        last = side - 1 - used.flip(1).int().argmax(1)
+        reach = int((last - first).max()) + 1
+        count = torch.bincount(first, minlength=side)
+        start = count.cumsum(0) - count
+        step = torch.arange(int(count.max()))[:, None]
+        place = (start + step).clamp(max=n_out - 1)
+        inputs = torch.arange(side) + torch.arange(reach)[:, None]
+        weights = matrix[place[None], inputs.clamp(max=side - 1)[:, None]]
+        weights = weights * ((inputs < side)[:, None] & (step < count))
+        lack = torch.zeros(place.shape).masked_fill_(step >= count, -torch.inf)
+        cells = _Cells(*(t.to(device) for t in (start, count, weights, lack)))
+        return cls(matrix.to(device), tuple(first.tolist()), tuple(last.tolist()), cells)
 
     def within(self, low: int, high: int) -> slice:
         """Output positions that depend on no other inputs than low to high (inclusive)."""
-        hit = ((self.first >= low) & (self.last <= high)).nonzero()
-        return slice(int(hit[0, 0]), int(hit[-1, 0]) + 1) if len(hit) else slice(0, 0)
+        start, stop = bisect_left(self.first, low), bisect_right(self.last, high)
+        return slice(start, max(start, stop))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +104,33 @@ class LogitCrop:
     column: int
 
 
-class MaskGrid:
-    """SAM's resampling of logits to a tile (`Sam.postprocess_masks`), restricted to a crop.
+@dataclass(frozen=True)
+class Extent:
+    """What is known of a mask without forming it.
 
-    Bilinear interpolation never exceeds the values it interpolates, so outside the output pixels
-    that depend on a logit above a level nothing is above that level: computing only there is exact.
+    Attributes:
+        area: pixels above the threshold; inner, outer: above it plus, and less, the offset.
+        box: first and last column and row (x0, y0, x1, y1), inclusive, as SAM's boxes; no meaning
+            if the area is 0.
+    """
+
+    area: int
+    inner: int
+    outer: int
+    box: tuple[int, int, int, int]
+
+    @property
+    def stability(self) -> float:
+        """IoU of the masks above and below the threshold by the offset; NaN if both are empty."""
+        return self.inner / self.outer if self.outer else float("nan")
+
+
+class MaskGrid:
+    """SAM's resampling of logits to a tile (`Sam.postprocess_masks`), only where it matters.
+
+    Bilinear interpolation never exceeds the values it interpolates: where all logits that a cell of
+    output pixels depends on lie on one side of a level, so do the pixels. Only the other cells,
+    those along outlines, are resampled to count and bound a mask.
 
     Args:
         shape_hw: the tile, px.
@@ -83,22 +146,102 @@ class MaskGrid:
         self.shape_hw = shape_hw
         self.side = side
         self._y, self._x = (
-            _Axis.build(n, m, padded, side) for n, m in zip(shape_hw, input_hw, strict=True)
+            _Axis.build(n, m, padded, side, device) for n, m in zip(shape_hw, input_hw, strict=True)
         )
-        self._matrix_y = self._y.matrix.to(device)
-        self._matrix_x = self._x.matrix.to(device)
+        self._present = (self._y.cells.count > 0)[:, None] & (self._x.cells.count > 0)
 
-    def crop(self, logits: Tensor, level: float) -> LogitCrop | None:
-        """The part of logits [256, 256] that decides where the tile is above a level."""
-        above = logits > level
-        rows = above.any(1).nonzero()[:, 0].tolist()
-        columns = above.any(0).nonzero()[:, 0].tolist()
-        if not rows:
-            return None
-        # Two more on each side: an output pixel depends on at most three neighbouring logits.
-        r0, r1 = max(rows[0] - 2, 0), min(rows[-1] + 3, self.side)
-        c0, c1 = max(columns[0] - 2, 0), min(columns[-1] + 3, self.side)
-        return LogitCrop(logits[r0:r1, c0:c1].clone(), r0, c0)
+    def extents(
+        self, logits: Tensor, threshold: float, offset: float, least_stability: float = 0.0
+    ) -> list[Extent | None]:
+        """Areas and boxes of masks [M, 256, 256] at the tile's resolution.
+
+        Args:
+            logits: of the masks.
+            threshold: cutoff of a mask.
+            offset: shift of the cutoff by which stability is measured.
+            least_stability: masks that can't reach it are None.
+        """
+        levels = (threshold, threshold + offset, threshold - offset)
+        ys, xs = self._y.cells, self._x.cells
+        some, every = zip(*(self._windows(logits > level) for level in levels), strict=True)
+        may_reach = self._count(some[1]) >= least_stability * self._count(every[2])
+        undecided = torch.stack([s & ~e for s, e in zip(some, every, strict=True)]).any(0)
+        undecided &= self._present & may_reach[:, None, None]
+        # In cells that are decided at every level, pixels are counted without being formed.
+        whole = [cells & ~undecided for cells in every]
+        counts = torch.stack([self._count(cells) for cells in whole], 1)
+        bounds = self._bounds(whole[0] & self._present)
+        for cells in torch.split(undecided.nonzero(), _CELLS_AT_ONCE):
+            at, row, column = cells.unbind(1)
+            values = self._pixels(logits, at, row, column)
+            for i, level in enumerate(levels):
+                counts[:, i].index_add_(0, at, (values > level).sum((0, 1)))
+            self._widen(bounds, at, values.amax(1) > threshold, ys.start[row], 1)
+            self._widen(bounds, at, values.amax(0) > threshold, xs.start[column], 0)
+        table = torch.cat([counts, bounds], 1).tolist()
+        return [
+            Extent(n, inner, outer, (x0, y0, x1, y1)) if keep else None
+            for keep, (n, inner, outer, x0, y0, x1, y1) in zip(
+                may_reach.tolist(), table, strict=True
+            )
+        ]
+
+    def _count(self, cells: Tensor) -> Tensor:
+        """Pixels int64 [M] of whole cells, bool [M, side, side]."""
+        rows = (cells * self._x.cells.count.float()).sum(2)
+        return (rows.long() * self._y.cells.count).sum(1)
+
+    def _windows(self, above: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether some and whether all inputs of each cell are set, bool [M, side, side]."""
+        some = every = above
+        for axis, cells in ((1, self._y.cells), (2, self._x.cells)):
+            one_some, one_every = some, every
+            some, every = some.clone(), every.clone()
+            for step in range(1, cells.reach):
+                n = self.side - step
+                some.narrow(axis, 0, n).logical_or_(one_some.narrow(axis, step, n))
+                every.narrow(axis, 0, n).logical_and_(one_every.narrow(axis, step, n))
+        return some, every
+
+    def _bounds(self, whole: Tensor) -> Tensor:
+        """Boxes int64 [M, 4] of whole cells [M, Gy, Gx]; first beyond last where there are none."""
+        sides = []
+        for cells, present in ((self._x.cells, whole.any(1)), (self._y.cells, whole.any(2))):
+            first = torch.where(present, cells.start, _FAR).amin(1)
+            last = torch.where(present, cells.start + cells.count - 1, -1).amax(1)
+            sides.append((first, last))
+        (x0, x1), (y0, y1) = sides
+        return torch.stack([x0, y0, x1, y1], 1)
+
+    def _pixels(self, logits: Tensor, at: Tensor, row: Tensor, column: Tensor) -> Tensor:
+        """Pixels [Py, Px, C] of some cells, minus infinity where a cell has fewer."""
+        ys, xs, last = self._y.cells, self._x.cells, self.side - 1
+        flat, across = logits.reshape(-1), xs.weights[:, :, column]
+        columns = [(column + j).clamp_(max=last) for j in range(xs.reach)]
+        values = ys.lack[:, row][:, None] + xs.lack[:, column]
+        for i, down in enumerate(ys.weights[:, :, row]):
+            start = (at * self.side + (row + i).clamp_(max=last)) * self.side
+            line = torch.zeros_like(across[0])
+            for j, weight in enumerate(across):
+                line.addcmul_(flat[start + columns[j]], weight)
+            values.addcmul_(down[:, None], line)
+        return values
+
+    @staticmethod
+    def _widen(bounds: Tensor, at: Tensor, present: Tensor, start: Tensor, axis: int) -> None:
+        """Let boxes [M, 4] reach the places, [P, C] from ``start`` [C] on, that are present."""
+        steps = torch.arange(len(present), device=present.device, dtype=torch.int32)[:, None]
+        first = torch.where(present, steps, 1 << 20).amin(0)
+        last = torch.where(present, steps, -(1 << 20)).amax(0)
+        bounds[:, axis].scatter_reduce_(0, at, start + first, "amin")
+        bounds[:, axis + 2].scatter_reduce_(0, at, start + last, "amax")
+
+    def crop(self, logits: Tensor, box: tuple[int, int, int, int]) -> LogitCrop:
+        """The part of logits [256, 256] on which the pixels of a box (inclusive) depend."""
+        x0, y0, x1, y1 = box
+        rows = slice(self._y.first[y0], self._y.last[y1] + 1)
+        columns = slice(self._x.first[x0], self._x.last[x1] + 1)
+        return LogitCrop(logits[rows, columns].clone(), rows.start, columns.start)
 
     def resample(self, crop: LogitCrop) -> tuple[Tensor, tuple[int, int]]:
         """Logits at the tile's resolution, [h, w], and the tile column and row they start at.
@@ -107,9 +250,16 @@ class MaskGrid:
         """
         r1, c1 = crop.row + crop.logits.shape[0], crop.column + crop.logits.shape[1]
         ys, xs = self._y.within(crop.row, r1 - 1), self._x.within(crop.column, c1 - 1)
-        left = self._matrix_y[ys, crop.row : r1]
-        right = self._matrix_x[xs, crop.column : c1]
-        return left @ crop.logits @ right.t(), (xs.start, ys.start)
+        rows = self._y.matrix[ys, crop.row : r1] @ crop.logits
+        out = rows.new_empty(len(rows), xs.stop - xs.start)
+        # A band of pixels depends on few logits: the matrix is worked on along its diagonal.
+        for x in range(xs.start, xs.stop, _BAND_PX):
+            band = slice(x, min(x + _BAND_PX, xs.stop))
+            used = slice(self._x.first[band.start], self._x.last[band.stop - 1] + 1)
+            left = rows[:, used.start - crop.column : used.stop - crop.column]
+            part = out[:, band.start - xs.start : band.stop - xs.start]
+            torch.matmul(left, self._x.matrix[band, used].t(), out=part)
+        return out, (xs.start, ys.start)
 
 
 @lru_cache(maxsize=16)
@@ -118,13 +268,6 @@ def mask_grid(
 ) -> MaskGrid:
     """The `MaskGrid` of a tile, remembered, since most tiles share one shape."""
     return MaskGrid(shape_hw, input_hw, padded, side, device)
-
-
-def stability(logits: Tensor, threshold: float, offset: float) -> float:
-    """IoU of the masks above ``threshold + offset`` and ``threshold - offset``; NaN if none."""
-    inner = int((logits > threshold + offset).sum())
-    outer = int((logits > threshold - offset).sum())
-    return inner / outer if outer else float("nan")
 
 
 def box_of(mask: Tensor) -> tuple[int, int, int, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from weakref import WeakKeyDictionary
@@ -12,8 +13,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from samgeo_core.engine.decoder import FactoredDecoder, ImageTerms, PromptState
+from samgeo_core.engine.decoder import FactoredDecoder, PromptState
 from samgeo_core.engine.encoder import Embedding
+from samgeo_core.engine.image_terms import ImageTerms
 from samgeo_core.engine.threads import use_all_cores
 from samgeo_core.errors import ParameterError
 from samgeo_core.models.loading import LoadedModel
@@ -31,27 +33,24 @@ def decoder_of(model: LoadedModel) -> FactoredDecoder:
         return _decoders[model]
 
 
-def group_size(model: LoadedModel, n_prompts: int) -> int:
-    """Prompts whose image side is worked on together: one on a CPU, all on an accelerator."""
-    return 1 if model.device.type == "cpu" else n_prompts
-
-
 @lru_cache(maxsize=8)
-def image_terms(model: LoadedModel, embedding: Embedding) -> ImageTerms:
+def image_terms(model: LoadedModel, embedding: Embedding) -> tuple[ImageTerms, ...]:
     """The decoder's terms of an embedding without a mask prompt, remembered for later prompts."""
     dense = model.sam.prompt_encoder.no_mask_embed.weight.detach().view(-1, 1, 1)
     return decoder_of(model).image_terms(embedding.features + dense)
 
 
 def decode_masks(
-    decoder: FactoredDecoder, terms: ImageTerms, state: PromptState, heads: Tensor, group: int
-) -> list[Tensor]:
-    """Logits [M, 256, 256] of the wanted heads [B, 4], one tensor per group of prompts."""
+    decoder: FactoredDecoder, terms: tuple[ImageTerms, ...], state: PromptState, wanted: Tensor
+) -> Iterator[Tensor]:
+    """Logits [W, 256, 256] of the wanted masks, bool [B, M], prompt by prompt on a CPU."""
     hyper = decoder.hyper(state)
-    return [
-        decoder.masks(terms, state.select(i), hyper[i], heads[i])
-        for i in torch.split(heads.any(1).nonzero()[:, 0], group)
-    ]
+    prompts = wanted.any(1).nonzero()[:, 0]
+    places: list[Tensor | slice] = [prompts]
+    if hyper.device.type == "cpu":
+        places = [slice(i, i + 1) for i in prompts.tolist()]
+    for at in places if len(prompts) else []:
+        yield decoder.masks(terms, state.take(at), hyper[at], wanted[at])
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,28 +103,26 @@ def predict(
     use_all_cores()
     sparse, dense = _encode_prompts(model, embedding, points_xy, labels, boxes_xyxy, mask_logits)
     decoder, n = decoder_of(model), len(sparse)
-    heads = torch.zeros(n, 4, dtype=torch.bool, device=model.device)
-    columns = slice(1, 4) if multimask else slice(0, 1)
-    heads[:, columns] = True
     logits: list[Tensor] = []
     ious: list[Tensor] = []
-    if dense is None:
-        terms, group = image_terms(model, embedding), group_size(model, n)
-        state = decoder.transform(terms, sparse, group)
-        logits.extend(decode_masks(decoder, terms, state, heads, group))
+    for i in range(1 if dense is None else n):
+        # A mask prompt changes the image tokens: such prompts share nothing.
+        terms = (
+            image_terms(model, embedding)
+            if dense is None
+            else decoder.image_terms(embedding.features + dense[i])
+        )
+        part = sparse if dense is None else sparse[i : i + 1]
+        state = decoder.transform(terms, part, multimask)
+        every = torch.ones_like(state.iou, dtype=torch.bool)
+        logits.extend(decode_masks(decoder, terms, state, every))
         ious.append(state.iou)
-    else:
-        for i in range(n):
-            terms = decoder.image_terms(embedding.features + dense[i])
-            state = decoder.transform(terms, sparse[i : i + 1])
-            logits.extend(decode_masks(decoder, terms, state, heads[i : i + 1], 1))
-            ious.append(state.iou)
     low = torch.cat(logits).view(n, -1, *logits[0].shape[-2:])
     sam = model.sam
     full = sam.postprocess_masks(low, embedding.input_hw, embedding.shape_hw)
     return MaskBatch(
         (full > sam.mask_threshold).cpu().numpy(),
-        torch.cat(ious)[:, columns].cpu().numpy(),
+        torch.cat(ious).cpu().numpy(),
         low.cpu().numpy(),
     )
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransformer
 
-from samgeo_core.engine.decoder import FactoredDecoder
+from samgeo_core.engine.decoder import FactoredDecoder, Tiling
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +30,11 @@ def networks() -> tuple[MaskDecoder, PromptEncoder]:
     return decoder, prompts
 
 
-@pytest.mark.parametrize("group", [1, 3])
+@pytest.mark.parametrize("tiling", [Tiling(), Tiling(3, 700), Tiling(100, 10000)])
+@pytest.mark.parametrize("multimask", [True, False])
 @pytest.mark.parametrize("kind", ["point", "three points", "box", "point and box"])
 def test_equals_the_published_decoder(
-    networks: tuple[MaskDecoder, PromptEncoder], kind: str, group: int
+    networks: tuple[MaskDecoder, PromptEncoder], kind: str, tiling: Tiling, multimask: bool
 ) -> None:
     decoder, prompts = networks
     image = torch.randn(1, 256, 64, 64)
@@ -48,11 +49,13 @@ def test_equals_the_published_decoder(
         sparse, dense = prompts(points=points, boxes=boxes, masks=None)
         pe = prompts.get_dense_pe()
         expected_masks, expected_iou = decoder.predict_masks(image, pe, sparse, dense)
-    factored = FactoredDecoder(decoder, pe)
+    factored = FactoredDecoder(decoder, pe, tiling)
     terms = factored.image_terms(image[0] + dense[0])
-    state = factored.transform(terms, sparse, group)
-    heads = torch.ones(4, 4, dtype=torch.bool)
-    masks = factored.masks(terms, state, factored.hyper(state), heads)
+    state = factored.transform(terms, sparse, multimask)
+    wanted = torch.ones_like(state.iou, dtype=torch.bool)
+    masks = factored.masks(terms, state, factored.hyper(state), wanted)
+    heads = slice(1, 4) if multimask else slice(0, 1)
+    expected_masks, expected_iou = expected_masks[:, heads], expected_iou[:, heads]
     torch.testing.assert_close(state.iou, expected_iou, atol=1.5e-6, rtol=1e-5)
     torch.testing.assert_close(masks.view_as(expected_masks), expected_masks, atol=4e-5, rtol=1e-4)
 
@@ -67,10 +70,8 @@ def test_only_the_masks_asked_for_come_back_in_order(
     terms = factored.image_terms(image)
     state = factored.transform(terms, sparse)
     hyper = factored.hyper(state)
-    every = factored.masks(terms, state, hyper, torch.ones(3, 4, dtype=torch.bool))
-    every = every.view(3, 4, 256, 256)
-    heads = torch.tensor(
-        [[False, True, False, True], [False, False, True, False], [True, False, False, False]]
-    )
-    some = factored.masks(terms, state, hyper, heads)
-    torch.testing.assert_close(some, every[heads], atol=1e-5, rtol=1e-5)
+    every = factored.masks(terms, state, hyper, torch.ones(3, 3, dtype=torch.bool))
+    every = every.view(3, 3, 256, 256)
+    wanted = torch.tensor([[True, False, True], [False, True, False], [False, False, True]])
+    some = factored.masks(terms, state, hyper, wanted)
+    torch.testing.assert_close(some, every[wanted], atol=1e-5, rtol=1e-5)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from segment_anything.modeling import Sam
 from segment_anything.utils.amg import calculate_stability_score
 from segment_anything.utils.transforms import ResizeLongestSide
 
-from samgeo_core.engine.masks import MaskGrid, box_of, stability
+from samgeo_core.engine.masks import MaskGrid, box_of
 from samgeo_core.windows import ShapeHW
 
 
@@ -36,38 +38,83 @@ def blob(seed: int, *, touching_edge: bool) -> torch.Tensor:
     return (30 - distance) / 4 + 2 * noise.abs().neg()
 
 
-@pytest.mark.parametrize("touching_edge", [False, True])
-@pytest.mark.parametrize(
-    "shape_hw", [(1024, 1024), (1000, 1000), (300, 400), (2048, 1500), (37, 900), (1, 5)]
-)
-def test_crop_equals_the_whole(shape_hw: ShapeHW, touching_edge: bool) -> None:
+SHAPES = [(1024, 1024), (1000, 1000), (300, 400), (2048, 1500), (37, 900), (1, 5), (150, 150)]
+
+
+def grid_of(shape_hw: ShapeHW) -> tuple[MaskGrid, ShapeHW]:
     input_hw = ResizeLongestSide.get_preprocess_shape(*shape_hw, 1024)
+    return MaskGrid(shape_hw, input_hw, 1024, 256, torch.device("cpu")), input_hw
+
+
+@pytest.mark.parametrize("touching_edge", [False, True])
+@pytest.mark.parametrize("shape_hw", SHAPES)
+def test_area_stability_and_box_are_those_of_the_whole_mask(
+    shape_hw: ShapeHW, touching_edge: bool
+) -> None:
+    grid, input_hw = grid_of(shape_hw)
+    several = torch.stack([blob(3, touching_edge=touching_edge), blob(4, touching_edge=False)])
+    extents = grid.extents(several, 0.0, 1.0)
+    for logits, extent in zip(several, extents, strict=True):
+        whole = resampled_by_sam(logits, input_hw, shape_hw)
+        assert extent is not None
+        assert extent.area == int((whole > 0).sum())
+        if extent.area:
+            assert extent.box == box_of(whole > 0)
+            expected = float(calculate_stability_score(whole[None], 0.0, 1.0)[0])
+            assert extent.stability == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("shape_hw", SHAPES)
+def test_noise_is_counted_right(shape_hw: ShapeHW) -> None:
+    grid, input_hw = grid_of(shape_hw)
+    noise = torch.randn(1, 256, 256, generator=torch.Generator().manual_seed(1))
+    (extent,) = grid.extents(noise, 0.0, 1.0)
+    assert extent is not None
+    whole = resampled_by_sam(noise[0], input_hw, shape_hw)
+    counts = [int((whole > level).sum()) for level in (0.0, 1.0, -1.0)]
+    # A pixel whose value equals a level to rounding may fall on either side.
+    assert [extent.area, extent.inner, extent.outer] == pytest.approx(counts, abs=2)
+
+
+@pytest.mark.parametrize("shape_hw", SHAPES)
+def test_only_masks_that_miss_the_least_stability_may_be_left_out(shape_hw: ShapeHW) -> None:
+    grid, _ = grid_of(shape_hw)
+    sharp, soft = 20 * blob(3, touching_edge=True), blob(3, touching_edge=True)
+    several = torch.stack([sharp, soft])
+    for extent, known in zip(
+        grid.extents(several, 0.0, 1.0, 0.9), grid.extents(several, 0.0, 1.0), strict=True
+    ):
+        assert known is not None
+        assert extent == known or (extent is None and not known.stability >= 0.9)
+
+
+@pytest.mark.parametrize("touching_edge", [False, True])
+@pytest.mark.parametrize("shape_hw", SHAPES)
+def test_crop_equals_the_whole(shape_hw: ShapeHW, touching_edge: bool) -> None:
+    grid, input_hw = grid_of(shape_hw)
     logits = blob(3, touching_edge=touching_edge)
     expected = resampled_by_sam(logits, input_hw, shape_hw)
-    grid = MaskGrid(shape_hw, input_hw, 1024, 256, torch.device("cpu"))
-    for level in (-1.0, 0.0, 1.0):
-        crop = grid.crop(logits, level)
-        assert crop is not None
-        part, (x, y) = grid.resample(crop)
-        h, w = part.shape
-        torch.testing.assert_close(
-            part, expected[y : y + h, x : x + w], atol=2e-4, rtol=1e-4, check_stride=False
-        )
-        outside = expected.clone()
-        outside[y : y + h, x : x + w] = -100
-        assert not (outside > level).any(), "the crop left out pixels above the level"
+    (extent,) = grid.extents(logits[None], 0.0, 1.0)
+    assert extent is not None
+    if not extent.area:
+        assert not (expected > 0).any()
+        return
+    part, (x, y) = grid.resample(grid.crop(logits, extent.box))
+    h, w = part.shape
+    torch.testing.assert_close(
+        part, expected[y : y + h, x : x + w], atol=2e-4, rtol=1e-4, check_stride=False
+    )
+    outside = expected.clone()
+    outside[y : y + h, x : x + w] = -100
+    assert not (outside > 0).any(), "the crop left out pixels of the mask"
 
 
-def test_stability_is_sams() -> None:
-    logits = blob(5, touching_edge=False)
-    expected = float(calculate_stability_score(logits[None], 0.0, 1.0)[0])
-    assert stability(logits, 0.0, 1.0) == pytest.approx(expected)
-    assert 0 < expected < 1
-
-
-def test_nothing_above_the_level_is_no_crop() -> None:
-    grid = MaskGrid((512, 512), (1024, 1024), 1024, 256, torch.device("cpu"))
-    assert grid.crop(torch.full((256, 256), -3.0), 0.0) is None
+def test_nothing_above_the_level_has_no_area() -> None:
+    grid, _ = grid_of((512, 512))
+    (extent,) = grid.extents(torch.full((1, 256, 256), -3.0), 0.0, 1.0)
+    assert extent is not None
+    assert extent.area == extent.inner == extent.outer == 0
+    assert math.isnan(extent.stability)
 
 
 def test_box_is_inclusive() -> None:
