@@ -72,8 +72,7 @@ class MaskCandidate:
 
     def pixels(self) -> BoolMask:
         """The mask, bool [h, w]."""
-        h, w = self.box[3] - self.box[1], self.box[2] - self.box[0]
-        return np.unpackbits(self.bits, count=h * w).view(np.bool_).reshape(h, w)
+        return _unpacked(self.bits, self.box[3] - self.box[1], self.box[2] - self.box[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,18 +156,31 @@ class CandidateSet:
 
     def mask(self, index: int) -> BoolMask:
         """One mask, bool [h, w], cropped to its box."""
-        return self[index].pixels()
+        x0, y0, x1, y1 = self.boxes_xyxy[index].tolist()
+        bits = self.bits[self.starts[index] : self.starts[index + 1]]
+        return _unpacked(bits, y1 - y0, x1 - x0)
+
+    def paint(self, index: int, picture: BoolMask) -> None:
+        """Set one mask's pixels in ``picture``, bool [H, W]."""
+        x0, y0, x1, y1 = self.boxes_xyxy[index].tolist()
+        picture[y0:y1, x0:x1] |= self.mask(index)
+
+    def new_px(self, index: int, picture: BoolMask) -> int:
+        """How many of one mask's pixels aren't set in ``picture``, bool [H, W]."""
+        x0, y0, x1, y1 = self.boxes_xyxy[index].tolist()
+        return int(np.count_nonzero(self.mask(index) & ~picture[y0:y1, x0:x1]))
 
     def objects(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> ObjectSet:
         """The candidates of a boolean or index array as objects."""
         index = np.flatnonzero(keep) if keep.dtype == np.bool_ else np.sort(keep)
-        return ObjectSet.build(
+        return ObjectSet.of_trimmed(
             self.shape_hw,
             [self.mask(i) for i in index.tolist()],
             self.boxes_xyxy[index, :2],
             self.scores[index],
             self.stabilities[index],
             self.points_xy[index],
+            self.areas_px[index],
         )
 
     def save(self, path: Path, **others: Any) -> None:
@@ -202,3 +214,7 @@ class CandidateSet:
                 data["stabilities"],
                 data["points_xy"],
             )
+
+
+def _unpacked(bits: NDArray[np.uint8], height: int, width: int) -> BoolMask:
+    return np.unpackbits(bits, count=height * width).view(np.bool_).reshape(height, width)

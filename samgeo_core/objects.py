@@ -108,17 +108,39 @@ class ObjectSet:
             raise ParameterError(
                 f"A mask lies outside the raster of {shape_hw[1]} x {shape_hw[0]} px."
             )
+        some = np.flatnonzero(areas > 0)
+        return cls.of_trimmed(
+            shape_hw,
+            [trimmed[i] for i in some],
+            offsets[some],
+            score_array[some],
+            stability_array[some],
+            points[some],
+            areas[some],
+        )
+
+    @classmethod
+    def of_trimmed(
+        cls,
+        shape_hw: ShapeHW,
+        masks: Sequence[BoolMask],
+        offsets_xy: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        stabilities: NDArray[np.float32],
+        points_xy: NDArray[np.float64],
+        areas_px: NDArray[np.int64],
+    ) -> ObjectSet:
+        """Make a set of masks in any order that fill their boxes and whose areas are known."""
         # NOTE: ties are broken by position, so that ids don't depend on the order of arrival.
-        order = np.lexsort((offsets[:, 0], offsets[:, 1], areas))
-        order = order[areas[order] > 0]
+        order = np.lexsort((offsets_xy[:, 0], offsets_xy[:, 1], areas_px))
         return cls(
             shape_hw,
-            tuple(trimmed[i] for i in order),
-            offsets[order],
-            score_array[order],
-            stability_array[order],
-            points[order],
-            areas[order],
+            tuple(masks[i] for i in order.tolist()),
+            offsets_xy[order],
+            scores[order],
+            stabilities[order],
+            points_xy[order],
+            areas_px[order],
         )
 
     @classmethod
@@ -195,11 +217,13 @@ class ObjectSet:
                 for piece, (h, w) in zip(pieces, sizes, strict=True)
             ]
             height, width = (int(v) for v in data["shape_hw"])
-            return cls.build(
+            areas = np.array([np.count_nonzero(mask) for mask in masks], np.int64)
+            return cls.of_trimmed(
                 (height, width),
                 masks,
                 data["offsets_xy"],
                 data["scores"],
                 data["stabilities"],
                 data["points_xy"],
+                areas,
             )

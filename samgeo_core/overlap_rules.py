@@ -88,11 +88,12 @@ def _from_labels(objects: ObjectSet, labels: Labels) -> ObjectSet:
         rows, columns = places[i] or (slice(0), slice(0))
         masks.append(labels[rows, columns] == i + 1)
         offsets.append((columns.start, rows.start))
-    return ObjectSet.build(
+    return ObjectSet.of_trimmed(
         objects.shape_hw,
         masks,
         np.array(offsets, np.int64).reshape(-1, 2),
         objects.scores[index],
         objects.stabilities[index],
         objects.points_xy[index],
+        np.bincount(labels.ravel(), minlength=len(objects) + 1)[index + 1],
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import SelectionRule
 from samgeo_core.geogrid import GeoGrid
+from samgeo_core.likeness import Likeness
 from samgeo_core.objects import BoolMask, ObjectSet
 from samgeo_core.overlap_rules import apply_overlap_rule
 from samgeo_core.selection import select
@@ -27,17 +28,24 @@ class CandidatePool:
         candidates: the masks.
         valid: bool [H, W], where the raster carries data.
         grid: georeferencing of that raster.
+        measured: which candidates say nearly the same, if that is known already.
     """
 
     candidates: CandidateSet
     valid: BoolMask
     grid: GeoGrid
+    measured: Likeness | None = None
 
     def objects(self, rule: SelectionRule) -> ObjectSet:
         """What a rule makes of the candidates: the same for a run as for whoever looks later."""
         on_ground = rule.min_area_m2 is not None or rule.max_area_m2 is not None
-        chosen = select(self.candidates, rule, self.areas_m2 if on_ground else None)
+        chosen = select(self.candidates, rule, self.areas_m2 if on_ground else None, self.likeness)
         return apply_overlap_rule(chosen, rule.overlap, self.valid)
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """Which candidates say nearly the same."""
+        return self.measured or Likeness.measure(self.candidates)
 
     @cached_property
     def areas_m2(self) -> NDArray[np.float64]:
@@ -48,7 +56,13 @@ class CandidatePool:
 
     def save(self, path: Path) -> None:
         """Write candidates and valid pixels as one compressed .npz; the grid is the result's."""
-        self.candidates.save(path, valid=np.packbits(self.valid))
+        self.candidates.save(
+            path,
+            valid=np.packbits(self.valid),
+            pairs=self.likeness.pairs.astype(np.int32),
+            common_px=self.likeness.common_px,
+            floor_iou=self.likeness.floor_iou,
+        )
 
     @classmethod
     def load(cls, path: Path, grid: GeoGrid) -> CandidatePool:
@@ -59,6 +73,10 @@ class CandidatePool:
             grid: the grid of the run's results.
         """
         height, width = grid.shape_hw
+        candidates = CandidateSet.load(path)
         with np.load(path, allow_pickle=False) as data:
-            valid = np.unpackbits(data["valid"], count=height * width)
-        return cls(CandidateSet.load(path), valid.view(np.bool_).reshape(height, width), grid)
+            valid = np.unpackbits(data["valid"], count=height * width).view(np.bool_)
+            pairs = data["pairs"].astype(np.int64)
+            sums = candidates.areas_px[pairs].sum(axis=1)
+            likeness = Likeness(pairs, data["common_px"], sums, float(data["floor_iou"]))
+        return cls(candidates, valid.reshape(height, width), grid, likeness)
