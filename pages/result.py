@@ -6,16 +6,16 @@ import streamlit as st
 from pages.ui.downloads import download_links
 from pages.ui.layout import OPEN, SEGMENT, empty
 from pages.ui.map import MapView, base_url, build_map, satellite_at_start, show_map, window_bounds
-from pages.ui.objects_filter import area_column, area_text, reset_button, rule_controls
+from pages.ui.objects_filter import area_column, reset_button, rule_controls
 from pages.ui.objects_style import style_controls
-from pages.ui.objects_table import covered, object_table, table_of
+from pages.ui.objects_table import object_table, table_of
 from pages.ui.run_panel import is_active, run_panel
 from pages.ui.state import current_run
-from pages.ui.text import count
+from pages.ui.text import count, percent
 from samgeo_core.web.context import get_context
 from samgeo_core.web.records import Run
 from samgeo_core.web.rules import rule_query
-from samgeo_core.web.selected import run_source, selected
+from samgeo_core.web.selected import Selected, run_source, selected
 from samgeo_core.web.urls import label_template, objects_url, tile_template
 
 
@@ -31,7 +31,7 @@ def _explore(run: Run) -> None:
         if changes:
             reset_button(source)
         with summary:
-            _summary(run, table_of(chosen), area_column(source), changed=bool(changes))
+            _summary(chosen)
         with st.popover("Style", icon=":material/palette:", width="stretch"):
             style, opacity = style_controls()
         download_links(run, changes, has_place=area_column(source) == "area_m2")
@@ -50,11 +50,13 @@ def _explore(run: Run) -> None:
         _map(run, view)
 
 
-def _summary(run: Run, table: pd.DataFrame, column: str, *, changed: bool) -> None:
-    where = "Whole image" if run.area is None else "Try-out area"
-    st.title(count(len(table), "object"), anchor=False)
-    parts = [where, f"{area_text(column, covered(table, column))} covered"]
-    if changed:
+def _summary(chosen: Selected) -> None:
+    run = chosen.source.run
+    st.title(count(len(chosen.objects), "object"), anchor=False)
+    parts = ["Whole image" if run.area is None else "Try-out area"]
+    if chosen.coverage is not None:
+        parts.append(f"{percent(chosen.coverage)} covered")
+    if not chosen.is_own:
         parts.append(f"{len(selected(run).objects):,} as segmented")
     st.caption(" · ".join(parts))
     if run.area is not None:

@@ -21,11 +21,6 @@ def table_of(chosen: Selected) -> pd.DataFrame:
     return table
 
 
-def covered(table: pd.DataFrame, column: str) -> float:
-    """Size of the objects together; one inside another counts with that only."""
-    return float(table.loc[table["parent_id"] == 0, column].sum())
-
-
 def object_table(table: pd.DataFrame, area_column: str, key: str) -> int | None:
     """Draw the table; returns the object_id of the chosen row, if any."""
     unit = "m²" if area_column == "area_m2" else "px"

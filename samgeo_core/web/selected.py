@@ -74,9 +74,14 @@ class RunSource:
         self.drawn: dict[float, MaskMemo[str]] = {}
 
     @cached_property
+    def has_candidates(self) -> bool:
+        """Whether the run kept its candidates, and with them where data is."""
+        return (self.run.folder / CANDIDATES_FILE).is_file()
+
+    @cached_property
     def rule(self) -> SelectionRule:
         """The rule by which the run chose."""
-        if not (self.run.folder / CANDIDATES_FILE).is_file():
+        if not self.has_candidates:
             return SelectionRule.keep_all()
         if written := self.run.record.get("selection"):
             return SelectionRule.from_dict(written)
@@ -85,9 +90,8 @@ class RunSource:
     @cached_property
     def pool(self) -> CandidatePool:
         """The candidates of the run; its objects, where it kept no others."""
-        path = self.run.folder / CANDIDATES_FILE
-        if path.is_file():
-            return CandidatePool.load(path, self.place.grid)
+        if self.has_candidates:
+            return CandidatePool.load(self.run.folder / CANDIDATES_FILE, self.place.grid)
         from samgeo_core.candidates import CandidateSet
         from samgeo_core.results.labels import label_raster
 
@@ -123,6 +127,17 @@ class Selected:
     def is_own(self) -> bool:
         """Whether the run chose by this rule itself, so that the files in its folder fit."""
         return self.rule == self.source.rule
+
+    @cached_property
+    def coverage(self) -> float | None:
+        """Share of the pixels with data that an object covers; None where that isn't known."""
+        if not self.source.has_candidates:
+            return None
+        valid = self.source.pool.valid
+        covered = np.zeros(valid.shape, np.bool_)
+        for item in self.objects:
+            covered[item.slices] |= item.mask
+        return float(np.count_nonzero(covered & valid)) / max(int(np.count_nonzero(valid)), 1)
 
     @property
     def cost(self) -> int:

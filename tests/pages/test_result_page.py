@@ -73,6 +73,8 @@ def test_overlaps_can_be_resolved(open_page: OpenPage, scene: Scene, finish_run:
         assert not app.exception
         areas[rule] = sorted(app.dataframe[0].value["area_m2"].round().tolist())
         assert any(f"objects.gpkg?overlap={rule}" in link for link in _links(app))
+        covered = "100 % covered" if rule == "partition" else "0.3 % covered"
+        assert any(covered in part.value for part in app.caption)
     assert areas["flatten"] == [4, 96]
     assert areas["largest"] == [100]
     # The whole image, 300 x 400 px of 0.5 m.

@@ -11,6 +11,7 @@ from samgeo_core.objects import ObjectSet
 from samgeo_core.pipeline import Segmentation, write_run
 from samgeo_core.pool import CANDIDATES_FILE, CandidatePool
 from samgeo_core.results.export import read_vector
+from samgeo_core.results.labels import label_raster
 from samgeo_core.results.vectorize import vectorize
 from samgeo_core.web import selected as module
 from samgeo_core.web.records import Run
@@ -50,6 +51,9 @@ def test_choosing_again_equals_a_fresh_run_with_that_rule(
     assert run_source(fresh).rule == rule
     assert same(again.objects, selected(fresh).objects)
     assert_geodataframe_equal(again.frame, selected(fresh).frame)
+    shown = np.count_nonzero(label_raster(again.objects)) / 1600
+    assert again.coverage == selected(fresh).coverage == shown
+    assert (shown == 1) == (rule.overlap == "partition")
     assert_geodataframe_equal(again.frame, vectorize(again.objects, again.source.place.grid))
     written = read_vector(fresh.objects_path)
     assert (written["area_px"] == again.frame["area_px"]).all()
@@ -76,6 +80,7 @@ def test_a_run_from_before_candidates_were_kept_can_be_narrowed(
     rule = replace(SelectionRule.keep_all(), least_score=0.92, overlap="partition")
     assert selected(run, rule).objects.areas_px.sum() == 100 + 400 + 900
     assert len(selected(run, rule).objects) == 2
+    assert selected(run, rule).coverage is None
 
 
 def test_files_that_are_gone_are_told(store: Store, make_scene: MakeScene) -> None:
