@@ -8,7 +8,7 @@ import numpy as np
 import rasterio.crs
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
+from pyproj import CRS, Geod, Transformer
 
 from samgeo_core.results.outlines import Geometries
 
@@ -18,6 +18,7 @@ FloatArray = NDArray[np.float64]
 # part by about length² / (8 x Earth radius) = 2 cm, a fraction of 2e-5 of the length.
 _LONGEST_EDGE_M = 1000.0
 _MOST_EDGES = 40_000
+_POLAR_DEG = 88.0
 _EARTH_RADIUS_M = 6_371_000.0
 
 
@@ -73,13 +74,72 @@ def measure(polygons: Geometries, crs: CRS | None) -> tuple[FloatArray, FloatArr
     parts, owner = shapely.get_parts(densified(polygons, crs), return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
     is_outer = np.diff(part, prepend=-1) > 0
-    lon, lat = _to_lonlat(shapely.get_coordinates(rings), crs).T
+    lonlat = _to_lonlat(shapely.get_coordinates(rings), crs)
+    lon, lat = lonlat.T
     ends = np.cumsum(shapely.get_num_coordinates(rings))
-    figures = np.zeros((len(rings), 2))
-    for i, (begin, end) in enumerate(zip(ends - np.diff(ends, prepend=0), ends, strict=True)):
-        figures[i] = geod.polygon_area_perimeter(lon[begin:end], lat[begin:end])
+    begins = ends - np.diff(ends, prepend=0)
+    figures, is_short = _short_rings(lonlat, begins, geod)
+    for i in np.flatnonzero(~is_short).tolist():
+        ring = slice(begins[i], ends[i])
+        figures[i] = geod.polygon_area_perimeter(lon[ring], lat[ring])
     areas = np.abs(figures[:, 0]) * np.where(is_outer, 1.0, -1.0)
     owner = owner[part]
     # NOTE: bincount of nothing ignores its weights' type.
     area_m2 = np.bincount(owner, areas, minlength=n).astype(np.float64)
     return area_m2, np.bincount(owner, figures[:, 1], minlength=n).astype(np.float64)
+
+
+def _short_rings(
+    lonlat: FloatArray, begins: NDArray[np.int64], geod: Geod
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Signed area and perimeter of closed rings, all at once, where edges are short.
+
+    Over an edge of a kilometre, length by the radii of curvature in its middle (Gauss's
+    mid-latitude formula) is right to 1e-8. Areas follow from the trapezoids below the edges, where
+    the height of a place is the area between equator and parallel (Snyder 1987, eq. 3-12); the
+    shortest line bulges from such an edge by s² tan(latitude) / 8 R in its middle, so by
+    s³ tan(latitude) / 12 R in area, which bounds the error.
+
+    Args:
+        lonlat: [N, 2] degrees, ring after ring, each with its first vertex again as the last.
+        begins: [R], where each ring begins.
+        geod: the ellipsoid.
+
+    Returns:
+        float64 [R, 2], m² and m, and bool [R]: for which rings they are right to a millionth; not
+        for those with long edges, hardly an area, or a pole inside or near.
+    """
+    if not len(begins):
+        return np.zeros((0, 2)), np.zeros(0, np.bool_)
+    degrees = np.diff(lonlat, axis=0, append=lonlat[-1:])
+    # NOTE: 359 degrees to the east are one degree to the west.
+    degrees[:, 0] = (degrees[:, 0] + 180.0) % 360.0 - 180.0
+    # From the last vertex of a ring to the first of the next there is no edge.
+    degrees[begins[1:] - 1] = 0.0
+    turns_lon, turns_lat = np.radians(degrees).T
+    middle = np.radians(lonlat[:, 1]) + turns_lat / 2
+    bulge = 1 - geod.es * np.sin(middle) ** 2
+    north_m = geod.a * (1 - geod.es) / bulge**1.5 * turns_lat
+    east_m = geod.a * np.cos(middle) / np.sqrt(bulge) * turns_lon
+    lengths = np.hypot(north_m, east_m)
+    first = np.repeat(begins, np.diff(begins, append=len(lonlat)))
+    # Relative to the first vertex, so that small rings keep their digits.
+    height = _area_below(np.radians(lonlat[:, 1]), geod)
+    height -= height[first]
+    area = turns_lon * (height + np.roll(height, -1)) / 2
+    figures = np.stack([np.add.reduceat(area, begins), np.add.reduceat(lengths, begins)], axis=1)
+    closed = np.abs(np.add.reduceat(turns_lon, begins)) < math.pi
+    low = np.maximum.reduceat(np.abs(lonlat[:, 1]), begins) < _POLAR_DEG
+    short = np.maximum.reduceat(lengths, begins) < 1.5 * _LONGEST_EDGE_M
+    bulges = lengths**3 * np.abs(np.tan(middle)) / (12 * geod.a)
+    exact = np.add.reduceat(bulges, begins) < 1e-6 * np.abs(figures[:, 0])
+    return figures, closed & low & short & exact
+
+
+def _area_below(lat: FloatArray, geod: Geod) -> FloatArray:
+    """Area between equator and latitude (radians) for one radian of longitude, m²."""
+    if geod.es == 0:
+        return np.asarray(geod.a**2 * np.sin(lat))
+    sine, e = np.sin(lat), math.sqrt(geod.es)
+    below = sine / (1 - geod.es * sine**2) + np.arctanh(e * sine) / e
+    return np.asarray(geod.b**2 / 2 * below)

@@ -6,6 +6,8 @@ import numpy as np
 import pyproj
 import pytest
 import shapely
+from hypothesis import given
+from hypothesis import strategies as st
 from pyproj import CRS
 
 from samgeo_core.results.geodesy import densified, measure
@@ -100,6 +102,44 @@ def test_a_polygon_across_the_antimeridian_counts_once() -> None:
     expected = zone_area(-17.2, -17.0, 0.2)
     assert measure(np.array([beyond]), CRS(4326))[0][0] == pytest.approx(expected, rel=1e-4)
     assert measure(np.array([projected]), crs)[0][0] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("crs", [CRS(4326), CRS(3857), CRS.from_proj4("+proj=longlat +R=6371000")])
+@given(
+    lon=st.floats(-179.9, 179.9),
+    lat=st.floats(-84, 84),
+    metres=st.floats(0.5, 450),  # larger ones are bent with the map
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_uneven_outlines_are_measured_as_geodesics_are(
+    crs: CRS, lon: float, lat: float, metres: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    angles = np.sort(rng.uniform(0, 2 * np.pi, 12))
+    radii = rng.uniform(0.3, 1, 12) * metres / 111_000
+    ring = np.stack([lon + radii * np.cos(angles) / np.cos(np.radians(lat)),
+                     lat + radii * np.sin(angles)], axis=1)  # fmt: skip
+    polygon = shapely.Polygon(ring)
+    if crs.is_projected:
+        to_map = pyproj.Transformer.from_crs(4326, crs, always_xy=True)
+        on_map = shapely.transform(polygon, lambda xy: np.stack(to_map.transform(*xy.T), axis=1))
+    else:
+        on_map = polygon
+    expected, around = crs.get_geod().geometry_area_perimeter(polygon)
+    (area,), (perimeter,) = measure(np.array([on_map]), crs)
+    assert perimeter == pytest.approx(around, rel=2e-6)
+    # Geod's own areas are right to some square centimetres only.
+    tolerance = 2e-6 * around**2 + 1e-3
+    assert area == pytest.approx(abs(expected), rel=2e-6, abs=tolerance)
+
+
+def test_a_polygon_round_a_pole() -> None:
+    polar = CRS(3413)
+    to_map = pyproj.Transformer.from_crs(4326, polar, always_xy=True)
+    ring = np.array([(lon, 80.0) for lon in np.arange(-180, 180, 0.05)])
+    on_map = shapely.Polygon(np.stack(to_map.transform(*ring.T), axis=1))
+    area, _ = measure(np.array([on_map]), polar)
+    assert area[0] == pytest.approx(zone_area(80.0, 90.0, 360.0), rel=1e-3)
 
 
 def test_parts_add_up_and_holes_count_off() -> None:
