@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 import tempfile
@@ -121,7 +122,9 @@ _WRITTEN_BY_PIPELINE = ("objects.gpkg", "labels.tif", "mask.tif", "annotations.p
 def _path_of(run: Run, filename: str, changes: Mapping[str, str]) -> Path:
     if not changes and filename in _WRITTEN_BY_PIPELINE:
         return run.folder / filename
-    key = "_".join(f"{name}={value}" for name, value in sorted(changes.items())) or "own"
+    # NOTE: a rule told in full may be longer than a file system lets a name be.
+    told = repr(sorted(changes.items())).encode()
+    key = hashlib.blake2b(told, digest_size=12).hexdigest() if changes else "own"
     return run.folder / "downloads" / key / filename
 
 

@@ -129,6 +129,17 @@ def test_a_file_is_made_once_and_made_again_when_it_was_dropped(
     assert len(read_vectors(make_download(run, "objects.fgb", limits[0]).path)) == 3
 
 
+def test_a_rule_that_changes_everything_has_files_too(
+    make_scene: MakeScene, make_run: MakeRun
+) -> None:
+    run = make_run(make_scene(**SHAPE))
+    third = 1 / 3
+    rule = SelectionRule(
+        third, third, third, third, third, third, third, 1e6 + third, third, 1e6 + third, "flatten"
+    )
+    assert len(read_vectors(make_download(run, "objects.fgb", rule).path)) == 3
+
+
 def test_what_cannot_be_had(store: Store, make_scene: MakeScene, make_run: MakeRun) -> None:
     scene = make_scene("photo.tif", crs=None, transform=None, **SHAPE)
     run = make_run(scene)

@@ -160,6 +160,24 @@ class TestLayer:
         known = get(address, **{"If-None-Match": packed.headers["etag"]})
         assert known.status_code == 304
 
+    def test_polygons_and_masks_follow_the_rule_of_the_address(
+        self, host: str, base: str, scene: Scene, run: Run
+    ) -> None:
+        rule = {"least_score": "0.92", "overlap": "flatten"}
+        own = get(host + urls.objects_url(run, base))
+        other = get(host + urls.objects_url(run, base, rule))
+        assert [f["properties"]["area_px"] for f in other.json()["features"]] == [900, 400]
+        assert other.headers["etag"] != own.headers["etag"]
+        template = urls.label_template(run, base, rule)
+        tiles = [
+            get(host + tile_path(t, scene)) for t in (urls.label_template(run, base), template)
+        ]
+        assert tiles[0].headers["etag"] != tiles[1].headers["etag"]
+        assert (decode(tiles[1].content) != decode(tiles[0].content)).any()
+        for place in ("objects.geojson", "labels/0/0/0.png"):
+            wrong = get(f"{host}{urls.base_path(base)}/runs/{run.run_id}/{place}?overlap=some")
+            assert (wrong.status_code, "overlap must be" in wrong.text) == (400, True)
+
     def test_a_run_under_way_has_none(
         self, host: str, base: str, store: Store, scene: Scene
     ) -> None:
