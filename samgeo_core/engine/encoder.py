@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from segment_anything.modeling import Sam
 from segment_anything.utils.transforms import ResizeLongestSide
+from torch.nn import functional as F
 
 from samgeo_core.engine.threads import use_all_cores
 from samgeo_core.models.loading import LoadedModel
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import ShapeHW
+
+# What torch.cpu.get_capabilities calls the instructions that multiply bfloat16 matrices.
+_BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +35,56 @@ class Embedding:
     input_hw: ShapeHW
 
 
+def fast_dtype(device: torch.device) -> torch.dtype:
+    """The type to encode in where speed counts more than the last digits.
+
+    Returns:
+        bfloat16 where the device computes in it natively, so that it pays; float32 elsewhere.
+    """
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type == "cpu":
+        # NOTE: older versions of torch can't tell.
+        capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+        native = any(capabilities.get(name) for name in _BFLOAT16_INSTRUCTIONS)
+    else:
+        native = False
+    return torch.bfloat16 if native else torch.float32
+
+
 @torch.no_grad()
-def encode(model: LoadedModel, tile: TileImage) -> Embedding:
-    """Resize a tile to the model's input, as segment-anything-py does, and encode it."""
+def encode(model: LoadedModel, tile: TileImage, dtype: torch.dtype = torch.float32) -> Embedding:
+    """Resize a tile to the model's input, as segment-anything-py does, and encode it.
+
+    Args:
+        model: what encodes.
+        tile: what is encoded.
+        dtype: of the matrix products; float32 for the results of segment-anything-py,
+            `fast_dtype` for speed.
+    """
     use_all_cores()
     sam = model.sam
-    side = sam.image_encoder.img_size
-    resized = ResizeLongestSide(side).apply_image(tile.rgb)
+    resized = ResizeLongestSide(sam.image_encoder.img_size).apply_image(tile.rgb)
     pixels = torch.as_tensor(resized, device=model.device).permute(2, 0, 1)[None]
-    features = sam.image_encoder(sam.preprocess(pixels.contiguous()))[0]
+    with torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32):
+        features = sam.image_encoder(network_input(sam, pixels))[0]
     return Embedding(features.float(), tile.shape_hw, (resized.shape[0], resized.shape[1]))
+
+
+def network_input(sam: Sam, pixels: torch.Tensor) -> torch.Tensor:
+    """Normalise and pad pixels, to the bit as `Sam.preprocess` does, but with one copy less.
+
+    Args:
+        sam: the network.
+        pixels: uint8 [B, 3, H, W].
+
+    Returns:
+        float32 [B, 3, side, side]
+    """
+    side = sam.image_encoder.img_size
+    height, width = pixels.shape[-2:]
+    normal = torch.sub(pixels, sam.pixel_mean).div_(sam.pixel_std)
+    return (
+        F.pad(normal, (0, side - width, 0, side - height)) if min(height, width) < side else normal
+    )

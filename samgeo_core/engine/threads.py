@@ -7,6 +7,7 @@ most where other programs (or other visitors) run; whole prompts need no such me
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -16,6 +17,8 @@ import torch
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+_here = threading.local()
 
 
 def core_count() -> int:
@@ -27,13 +30,24 @@ def core_count() -> int:
 
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(
-        core_count(), "samgeo-engine", initializer=torch.set_num_threads, initargs=(1,)
-    )
+    return ThreadPoolExecutor(core_count(), "samgeo-engine", initializer=_begin_in_pool)
+
+
+def _begin_in_pool() -> None:
+    # NOTE: a thread takes over the number that was set last anywhere when it first needs one, and
+    # forgets what it was told before; asking makes it do so now.
+    torch.get_num_threads()
+    torch.set_num_threads(1)
+    _here.in_pool = True
 
 
 def use_all_cores() -> None:
-    """Let the calling thread split single operations over all cores."""
+    """Let the calling thread use all cores, unless it is one of those that work side by side.
+
+    Those stay with the one core they have, and never wait for each other.
+    """
+    if getattr(_here, "in_pool", False):
+        return
     # NOTE: torch starts new threads with the number that was set last, by whichever thread.
     if torch.get_num_threads() != core_count():
         torch.set_num_threads(core_count())
@@ -43,13 +57,14 @@ def side_by_side(work: Callable[[A], B], items: Iterable[A], device: torch.devic
     """Apply `work` to each item, on a CPU one item per core, without gradients.
 
     Yields the results in the order of the items; closing the iterator drops what has not begun.
+    Work that has work of its own does that itself, one item after the other.
     """
 
     def without_gradients(item: A) -> B:
         with torch.no_grad():
             return work(item)
 
-    if device.type != "cpu":
+    if device.type != "cpu" or getattr(_here, "in_pool", False):
         yield from map(without_gradients, items)
         return
     futures = [_pool().submit(without_gradients, item) for item in items]

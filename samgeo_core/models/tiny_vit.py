@@ -4,17 +4,33 @@ Layout after Wu et al., "TinyViT" (https://arxiv.org/abs/2207.10666) and Zhang e
 Segment Anything" (https://arxiv.org/abs/2306.14289). Modules carry the names of the official
 checkpoint, but for batch norms: `fuse_batch_norms` folds each into the convolution before it, so
 ``X.c.weight`` and ``X.bn.*`` become ``X.c.weight`` and ``X.c.bias``, and only those exist here.
+
+The order of the work is not the official one: strips and windows few enough for a CPU's cache (see
+`samgeo_core.models.strips`), and no work on the zeros that fill the last windows. Results differ
+from the official ones by rounding only.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 
 import torch
 from segment_anything.modeling.common import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from samgeo_core.models.strips import (
+    Conv,
+    at_once,
+    bands,
+    bottleneck,
+    convolve,
+    for_each,
+    gelu_,
+    halve_twice,
+    pointwise,
+)
+from samgeo_core.models.window_attention import Attention, attend
 
 IMAGE_SIZE_PX = 1024
 EMBED_DIMS = (64, 128, 160, 320)
@@ -28,44 +44,50 @@ BATCH_NORM_EPS = 1e-5
 BATCH_NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
-def conv(
-    in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1
-) -> nn.Sequential:
-    """A convolution with its batch norm folded in, under the official name ``c``."""
-    layer = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups)
-    return nn.Sequential(OrderedDict(c=layer))
-
-
 class PatchEmbed(nn.Module):
-    """Two strided convolutions: [B, 3, H, W] to [B, C, H/4, W/4]."""
+    """Two strided convolutions: [B, 3, H, W] to [B, H/4, W/4, C]."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         half = channels // 2
-        self.seq = nn.Sequential(
-            conv(3, half, 3, stride=2), nn.GELU(), conv(half, channels, 3, stride=2)
-        )
+        first, second = Conv(3, half, 3, stride=2), Conv(half, channels, 3, stride=2)
+        self.seq = nn.Sequential(first, nn.GELU(), second)
+        self._layers = (first.c, second.c)
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed an image."""
-        embedded: Tensor = self.seq(x)
-        return embedded
+        height, width = x.shape[2] // 4, x.shape[3] // 4
+        out = x.new_empty((len(x), height, width, self._layers[1].out_channels))
+
+        def fill(band: range) -> None:
+            for rows, strip in halve_twice(x, self._layers, band):
+                out[:, rows] = strip
+
+        for_each(fill, bands(height, x.device), x.device)
+        return out
 
 
 class MBConv(nn.Module):
-    """Inverted bottleneck with a residual path, [B, C, H, W] to the same shape."""
+    """Inverted bottleneck with a residual path, [B, H, W, C] to the same shape."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         hidden = channels * EXPANSION
-        self.conv1 = conv(channels, hidden)
-        self.conv2 = conv(hidden, hidden, 3, groups=hidden)
-        self.conv3 = conv(hidden, channels)
+        self.conv1 = Conv(channels, hidden)
+        self.conv2 = Conv(hidden, hidden, 3, groups=hidden)
+        self.conv3 = Conv(hidden, channels)
+        self._layers = (self.conv1.c, self.conv2.c, self.conv3.c)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block."""
-        hidden = F.gelu(self.conv2(F.gelu(self.conv1(x))))
-        return F.gelu(x + self.conv3(hidden))
+        out = torch.empty_like(x)
+
+        def fill(band: range) -> None:
+            for rows, strip in bottleneck(x, self._layers, band):
+                gelu_(torch.add(x[:, rows], strip, out=out[:, rows]))
+
+        for_each(fill, bands(x.shape[1], x.device), x.device)
+        return out
 
 
 class PatchMerging(nn.Module):
@@ -73,71 +95,23 @@ class PatchMerging(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = conv(in_channels, out_channels)
-        self.conv2 = conv(out_channels, out_channels, 3, stride, groups=out_channels)
-        self.conv3 = conv(out_channels, out_channels)
+        self.stride = stride
+        self.conv1 = Conv(in_channels, out_channels)
+        self.conv2 = Conv(out_channels, out_channels, 3, stride, groups=out_channels)
+        self.conv3 = Conv(out_channels, out_channels)
+        self._layers = (self.conv1.c, self.conv2.c, self.conv3.c)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Merge [B, C, H, W] to [B, C', H/stride, W/stride]."""
-        merged: Tensor = self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(x)))))
-        return merged
+        """Merge [B, H, W, C] to [B, H/stride, W/stride, C']."""
+        height, width = x.shape[1] // self.stride, x.shape[2] // self.stride
+        out = x.new_empty((len(x), height, width, self._layers[2].out_channels))
 
+        def fill(band: range) -> None:
+            for rows, strip in bottleneck(x, self._layers, band):
+                out[:, rows] = strip
 
-def bias_index(window: int) -> Tensor:
-    """Which learned bias holds between two places of a window.
-
-    Returns:
-        int64 [N, N] with N = window²: ``|dy| * window + |dx|``, the order in which the official
-        code meets the distances.
-    """
-    y, x = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
-    y, x = y.flatten(), x.flatten()
-    return (y[:, None] - y).abs() * window + (x[:, None] - x).abs()
-
-
-class Attention(nn.Module):
-    """Multi-head attention within windows, with a learned bias per head and distance."""
-
-    bias: Tensor | None
-
-    def __init__(self, channels: int, heads: int, window: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.window = window
-        self.norm = nn.LayerNorm(channels)
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.proj = nn.Linear(channels, channels)
-        self.attention_biases = nn.Parameter(torch.zeros(heads, window * window))
-        self.register_buffer("bias", None, persistent=False)
-        self.register_load_state_dict_post_hook(_refresh_bias)  # type: ignore[no-untyped-call]
-
-    def train(self, mode: bool = True) -> Attention:
-        """Switch between training and inference; inference keeps the bias gathered."""
-        super().train(mode)
-        _refresh_bias(self)
-        return self
-
-    def gathered_bias(self) -> Tensor:
-        """The bias between any two places of a window, float32 [1, heads, N, N]."""
-        index = bias_index(self.window).to(self.attention_biases.device)
-        return self.attention_biases[None, :, index]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Attend within windows: x and the result are [windows, N, C]."""
-        n_windows, n_tokens, channels = x.shape
-        # NOTE: query, key and value of one head stand together, unlike in SAM's own ViT.
-        qkv = self.qkv(self.norm(x)).view(n_windows, n_tokens, self.heads, 3, -1)
-        query, key, value = qkv.permute(3, 0, 2, 1, 4)
-        bias = self.gathered_bias() if self.bias is None else self.bias
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        mixed: Tensor = self.proj(out.transpose(1, 2).reshape(n_windows, n_tokens, channels))
-        return mixed
-
-
-def _refresh_bias(attention: Attention, _keys: object = None) -> None:
-    """Gather the bias anew after new weights or a change of mode."""
-    with torch.no_grad():
-        attention.bias = None if attention.training else attention.gathered_bias().contiguous()
+        for_each(fill, bands(height, x.device), x.device)
+        return out
 
 
 class Mlp(nn.Module):
@@ -151,39 +125,30 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block to [..., C]."""
-        out: Tensor = self.fc2(F.gelu(self.fc1(self.norm(x))))
+        out: Tensor = self.fc2(gelu_(self.fc1(self.norm(x))))
         return out
 
 
 class TinyViTBlock(nn.Module):
-    """Window attention, a depthwise convolution, and an MLP, [B, C, H, W] to the same shape."""
+    """Window attention, a depthwise convolution, and an MLP, [B, H, W, C] to the same shape."""
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
         super().__init__()
-        self.window = window
         self.attn = Attention(channels, heads, window)
-        self.local_conv = conv(channels, channels, 3, groups=channels)
+        self.local_conv = Conv(channels, channels, 3, groups=channels)
         self.mlp = Mlp(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block."""
-        tokens = x.permute(0, 2, 3, 1)
-        tokens = tokens + self._attend(tokens)
-        tokens = self.local_conv(tokens.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        out: Tensor = (tokens + self.mlp(tokens)).permute(0, 3, 1, 2)
-        return out
+        out = convolve(self.local_conv.c, attend(self.attn, x), pad_rows=1).contiguous()
+        tokens = out.view(-1, out.shape[-1])
+        n_tokens = at_once(self.mlp.fc1.out_features, len(tokens), x.device)
 
-    def _attend(self, tokens: Tensor) -> Tensor:
-        """Attention in windows over [B, H, W, C]; zeros pad the last windows, as in training."""
-        batch, height, width, channels = tokens.shape
-        side = self.window
-        tokens = F.pad(tokens, (0, 0, 0, -width % side, 0, -height % side))
-        rows, cols = tokens.shape[1] // side, tokens.shape[2] // side
-        tokens = tokens.view(batch, rows, side, cols, side, channels).transpose(2, 3)
-        attended = self.attn(tokens.reshape(-1, side * side, channels))
-        attended = attended.view(batch, rows, cols, side, side, channels).transpose(2, 3)
-        out: Tensor = attended.reshape(batch, rows * side, cols * side, channels)
-        return out[:, :height, :width]
+        def add(part: Tensor) -> None:
+            part += self.mlp(part)
+
+        for_each(add, list(torch.split(tokens, n_tokens)), x.device)
+        return out
 
 
 class Stage(nn.Module):
@@ -205,9 +170,30 @@ class Stage(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the stage to [B, C, H, W]."""
+        """Apply the stage to [B, H, W, C]."""
         out: Tensor = self.downsample(self.blocks(x))
         return out
+
+
+class Neck(nn.Sequential):
+    """SAM's neck: [B, H, W, C] to [B, H, W, 256]."""
+
+    def __init__(self, channels: int) -> None:
+        narrow = nn.Conv2d(channels, OUT_CHANNELS, 1, bias=False)
+        mix = nn.Conv2d(OUT_CHANNELS, OUT_CHANNELS, 3, padding=1, bias=False)
+        norms = LayerNorm2d(OUT_CHANNELS), LayerNorm2d(OUT_CHANNELS)
+        super().__init__(narrow, norms[0], mix, norms[1])
+        self._convs, self._norms = (narrow, mix), norms
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the neck."""
+        x = layer_norm(self._norms[0], pointwise(self._convs[0], x))
+        return layer_norm(self._norms[1], convolve(self._convs[1], x, pad_rows=1))
+
+
+def layer_norm(layer: LayerNorm2d, x: Tensor) -> Tensor:
+    """SAM's norm over the channels, of [..., C]."""
+    return F.layer_norm(x, x.shape[-1:], layer.weight, layer.bias, layer.eps)
 
 
 class TinyViT(nn.Module):
@@ -218,20 +204,16 @@ class TinyViT(nn.Module):
         self.img_size = IMAGE_SIZE_PX
         self.patch_embed = PatchEmbed(EMBED_DIMS[0])
         self.layers = nn.Sequential(*(Stage(i) for i in range(len(EMBED_DIMS))))
-        self.neck = nn.Sequential(
-            nn.Conv2d(EMBED_DIMS[-1], OUT_CHANNELS, 1, bias=False),
-            LayerNorm2d(OUT_CHANNELS),
-            nn.Conv2d(OUT_CHANNELS, OUT_CHANNELS, 3, padding=1, bias=False),
-            LayerNorm2d(OUT_CHANNELS),
-        )
+        self.neck = Neck(EMBED_DIMS[-1])
 
+    @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Encode a batch of normalised, padded images."""
-        # Channels last is what attention and linear layers want anyway, so that their permutes
-        # cost nothing; and convolutions on a CPU are faster in it.
-        x = x.contiguous(memory_format=torch.channels_last)
+        if x.device.type == "cpu" and len(x) > 1:
+            # The cache holds strips of one image, not of many.
+            return torch.cat([self(image[None]) for image in x])
         embedding: Tensor = self.neck(self.layers(self.patch_embed(x)))
-        return embedding.contiguous()
+        return embedding.permute(0, 3, 1, 2).contiguous()
 
 
 def fuse_batch_norms(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,12 +1,22 @@
-"""The encoder's parts, and batch norms folded into convolutions."""
+"""The encoder's blocks against what they compute, and batch norms folded into convolutions."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from samgeo_core.models.tiny_vit import Attention, TinyViTBlock, bias_index, fuse_batch_norms
+from samgeo_core.models.tiny_vit import (
+    MBConv,
+    Neck,
+    PatchEmbed,
+    PatchMerging,
+    TinyViT,
+    TinyViTBlock,
+    fuse_batch_norms,
+)
+from samgeo_core.models.window_attention import attend
 
 
 def unfused_conv(groups: int = 1) -> nn.Sequential:
@@ -58,55 +68,66 @@ def test_a_batch_norm_of_another_size_stays_for_the_network_to_refuse():
     assert fuse_batch_norms(state).keys() == state.keys()
 
 
-def test_the_bias_index_follows_the_order_in_which_distances_are_met():
-    window = 5
-    places = [(y, x) for y in range(window) for x in range(window)]
-    met: dict[tuple[int, int], int] = {}
-    expected = [
-        [met.setdefault((abs(y - v), abs(x - u)), len(met)) for v, u in places] for y, x in places
-    ]
-    assert bias_index(window).tolist() == expected
-
-
-def attention() -> Attention:
-    torch.manual_seed(1)
-    layer = Attention(channels=8, heads=2, window=3)
-    nn.init.normal_(layer.attention_biases)
-    return layer.eval()
-
-
-def test_attention_is_softmax_of_products_plus_bias():
-    layer = attention()
-    x = torch.randn(4, 9, 8)
-    query, key, value = layer.qkv(layer.norm(x)).view(4, 9, 2, 3, 4).permute(3, 0, 2, 1, 4)
-    bias = layer.attention_biases[:, bias_index(3)]
-    weights = (query @ key.transpose(-1, -2) / 4**0.5 + bias).softmax(-1)
-    expected = layer.proj((weights @ value).transpose(1, 2).reshape(4, 9, 8))
-    torch.testing.assert_close(layer(x), expected)
-
-
-def test_the_kept_bias_follows_new_weights_and_the_mode():
-    layer, other = attention(), attention()
-    nn.init.normal_(other.attention_biases)
-    x = torch.randn(1, 9, 8)
-    layer.load_state_dict(other.eval().state_dict())
-    torch.testing.assert_close(layer(x), other(x))
-    layer.train()
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    """The work on one core, and split between two."""
+    torch.manual_seed(3)
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
     with torch.no_grad():
-        layer.attention_biases.mul_(2)
-    trained = layer(x)
-    assert trained.requires_grad
-    torch.testing.assert_close(layer.eval()(x), trained)
-    assert "bias" not in layer.state_dict()
+        yield request.param
+    torch.set_num_threads(before)
 
 
-def test_windows_do_not_see_each_other():
-    torch.manual_seed(2)
-    block = TinyViTBlock(channels=8, heads=2, window=3).eval()
-    tokens = torch.randn(1, 7, 8, 8)
-    changed = tokens.clone()
-    changed[0, 0, 0] += 1
-    differs = (block._attend(changed) - block._attend(tokens)).abs().amax(-1)[0] > 0
-    assert differs[:3, :3].all()
-    assert not differs[3:].any()
-    assert not differs[:, 3:].any()
+def rows_last(image: torch.Tensor) -> torch.Tensor:
+    return image.permute(0, 2, 3, 1).contiguous()
+
+
+def close(found: torch.Tensor, expected: torch.Tensor) -> None:
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_an_image_is_embedded_by_two_convolutions(threads):
+    layer, x = PatchEmbed(8), torch.randn(2, 3, 64, 48)
+    first, second = layer.seq[0].c, layer.seq[2].c
+    close(layer(x), rows_last(second(F.gelu(first(x)))))
+
+
+def test_an_inverted_bottleneck_adds_what_it_finds(threads):
+    layer, x = MBConv(8), torch.randn(2, 8, 11, 6)
+    hidden = F.gelu(layer.conv2.c(F.gelu(layer.conv1.c(x))))
+    close(layer(rows_last(x)), rows_last(F.gelu(x + layer.conv3.c(hidden))))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_merging_halves_where_its_stride_says_so(stride, threads):
+    layer, x = PatchMerging(8, 12, stride), torch.randn(2, 8, 10, 6)
+    hidden = F.gelu(layer.conv2.c(F.gelu(layer.conv1.c(x))))
+    close(layer(rows_last(x)), rows_last(layer.conv3.c(hidden)))
+
+
+def test_a_block_attends_then_mixes_neighbours_then_channels(threads):
+    block, x = TinyViTBlock(channels=8, heads=2, window=3), torch.randn(2, 7, 8, 8)
+    before = x.clone()
+    mixed = rows_last(block.local_conv.c(attend(block.attn, x).permute(0, 3, 1, 2)))
+    mlp = block.mlp
+    close(block(x), mixed + mlp.fc2(F.gelu(mlp.fc1(mlp.norm(mixed)))))
+    assert torch.equal(x, before)
+
+
+def test_the_neck_is_the_sequence_of_its_layers(threads):
+    neck, x = Neck(16), torch.randn(1, 16, 6, 5)
+    expected = x
+    for layer in neck:
+        expected = layer(expected)
+    close(neck(rows_last(x)), rows_last(expected))
+
+
+def test_a_batch_is_encoded_as_its_images_are_and_in_any_mode(threads):
+    network, images = TinyViT().eval(), torch.randn(3, 3, 128, 128)
+    single = torch.cat([network(image[None]) for image in images])
+    assert single.shape == (3, 256, 8, 8)
+    close(network(images), single)
+    with torch.inference_mode():
+        close(network(images), single)
+    assert not network(images).requires_grad
