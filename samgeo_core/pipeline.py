@@ -26,7 +26,6 @@ from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.results.annotate import write_annotation
-from samgeo_core.results.export import write_vector
 from samgeo_core.results.files import replacing
 from samgeo_core.results.labels import (
     binary_mask,
@@ -34,7 +33,6 @@ from samgeo_core.results.labels import (
     write_label_raster,
     write_mask_raster,
 )
-from samgeo_core.results.vectorize import vectorize
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
 
@@ -259,6 +257,10 @@ def read_record(run_dir: Path) -> dict[str, Any]:
 
 
 def _write_objects(objects: ObjectSet, grid: GeoGrid, out_dir: Path) -> None:
+    # GeoPandas and what it brings along take 90 MiB, which segmenting can do without.
+    from samgeo_core.results.export import write_vector
+    from samgeo_core.results.vectorize import vectorize
+
     write_label_raster(out_dir / "labels.tif", label_raster(objects), grid)
     write_mask_raster(out_dir / "mask.tif", binary_mask(objects), grid)
     write_vector(vectorize(objects, grid), out_dir / "objects.gpkg", layer="objects")
