@@ -12,7 +12,7 @@ from samgeo_core.windows import ShapeHW, Window, plan_windows
 
 PointGrid = tuple[tuple[float, float], ...]
 
-PRESETS = ("exact", "full")
+PRESETS = ("exact", "full", "fast")
 
 OVERLAPS = ("nested", "flatten", "largest", "partition")
 """What may become of objects that overlap, see `SelectionRule`."""
@@ -92,9 +92,11 @@ class SelectionRule:
     Attributes:
         least_score: masks whose quality the model rates lower are dropped.
         least_stability: masks that are less stable when their cutoff is shifted are dropped.
-        good_score: masks rated lower than this are kept only where nothing good was found.
-        good_stability: masks less stable than this are kept only where nothing good was found.
-        new_share: share of such a weaker mask's pixels that nothing else may have covered.
+        good_score: masks rated lower than this are kept only where nothing better was found.
+        good_stability: masks less stable than this are kept only where nothing better was found.
+        fair_quality: a weaker mask whose score times stability reaches this must only be better
+            than others of like size there: parts of a thing don't stand for the thing.
+        new_share: share of a weaker mask's pixels on which nothing better may have been found.
         duplicate_iou: of two masks more alike than this, only the better one stays; 1 keeps both.
         min_area_px: least size of a mask, px; none sets no limit.
         max_area_px: greatest size of a mask, px; none sets no limit.
@@ -109,12 +111,13 @@ class SelectionRule:
             overlap rule is unknown.
     """
 
-    least_score: float = 0.5
-    least_stability: float = 0.6
+    least_score: float = 0.3
+    least_stability: float = 0.4
     good_score: float = 0.75
     good_stability: float = 0.87
-    new_share: float = 0.25
-    duplicate_iou: float = 0.75
+    fair_quality: float = 0.5
+    new_share: float = 1 / 3
+    duplicate_iou: float = 0.8
     min_area_px: float | None = None
     max_area_px: float | None = None
     min_area_m2: float | None = None
@@ -167,7 +170,8 @@ class SegmentConfig:
         stretch: auto, percentile, minmax or none: how values become 8 bits.
         window_px: side of the windows the raster is read in; None reads it whole.
         preset: exact (SAM's own automatic masks, at one scale) or full (everything, at several
-            scales: thresholds and grid follow from the image, so `automatic` has no say).
+            scales: thresholds and grid follow from the image, so `automatic` has no say) or fast
+            (as full, but in few windows and with few prompts: misses what is small).
         automatic: SAM's parameters, for the exact preset.
         selection: which candidates become objects; None takes the preset's own rule.
     """

@@ -159,10 +159,11 @@ def _candidates(
     model: LoadedModel, tile: TileImage, config: SegmentConfig, monitor: Monitor
 ) -> CandidateSet:
     """What a model offers for a tile, looked at window by window."""
-    if config.preset == "full":
+    if config.preset in {"full", "fast"}:
         from samgeo_core.engine.full import generate_full
+        from samgeo_core.engine.ladder import FullConfig
 
-        return generate_full(model, tile, monitor=monitor)
+        return generate_full(model, tile, FullConfig.of(config.preset), monitor)
     from samgeo_core.engine.automatic import generate
 
     windows = config.windows(tile.shape_hw)

@@ -74,17 +74,42 @@ def _winners(
     if not len(weak):
         return np.array(winners, np.int64)
     said = np.zeros(len(candidates), np.bool_)
-    covered = np.zeros(candidates.shape_hw, np.bool_)
+    covered = _Covered(candidates)
     for i in winners:
         said[twins[i]] = True
-        candidates.paint(i, covered)
+        covered.add(i)
+    fair = candidates.scores * candidates.stabilities >= np.float32(rule.fair_quality)
     for i in weak.tolist():
-        if said[i] or candidates.new_px(i, covered) < rule.new_share * candidates.areas_px[i]:
+        if said[i] or covered.new_share(i, like_size=bool(fair[i])) < rule.new_share:
             continue
         winners.append(i)
         said[twins[i]] = True
-        candidates.paint(i, covered)
+        covered.add(i)
     return np.array(winners, np.int64)
+
+
+class _Covered:
+    """Which pixels the winners cover, by the size of these winners: a bit for each doubling."""
+
+    def __init__(self, candidates: CandidateSet) -> None:
+        self.candidates = candidates
+        self.sizes = np.zeros(candidates.shape_hw, np.uint32)
+        self.octaves = np.log2(np.maximum(candidates.areas_px, 1)).astype(np.int64).clip(1, 30)
+
+    def add(self, index: int) -> None:
+        """Take note of a winner."""
+        x0, y0, x1, y1 = self.candidates.boxes_xyxy[index].tolist()
+        bit = np.uint32(1 << int(self.octaves[index]))
+        self.sizes[y0:y1, x0:x1] |= self.candidates.mask(index) * bit
+
+    def new_share(self, index: int, *, like_size: bool) -> float:
+        """Share of a mask's pixels without a winner, or only without one of like size."""
+        x0, y0, x1, y1 = self.candidates.boxes_xyxy[index].tolist()
+        octave = int(self.octaves[index])
+        bits = np.uint32(0b111 << (octave - 1) if like_size else 0xFFFFFFFF)
+        free = (self.sizes[y0:y1, x0:x1] & bits) == 0
+        new = np.count_nonzero(free & self.candidates.mask(index))
+        return float(new / self.candidates.areas_px[index])
 
 
 def without_duplicates(masks: Iterable[MaskCandidate], iou: float) -> list[MaskCandidate]:

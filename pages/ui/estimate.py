@@ -40,8 +40,8 @@ DEFAULT_RATES = {
     "vit_h": Rate(50.0, 0.024),
 }
 _FIXED_S = 2.0
-_OPEN_SHARE = 0.7
-"""Share of the full preset's grid that is asked: the rest is flat or explained already."""
+_OPEN_SHARES = {"full": 0.3, "fast": 0.3}
+"""Share of a preset's grid that is asked: the rest is flat or explained already."""
 
 _slowness: dict[tuple[str | None, str | None], float] = {}
 """How many times the default a model took on a device when it ran last; None is any model."""
@@ -50,10 +50,10 @@ _lock = threading.Lock()
 
 def workload(shape_hw: ShapeHW, config: SegmentConfig) -> Workload:
     """Images and grid points of a run over a raster of this shape."""
-    if config.preset == "full":
-        looks = list(plan_looks(shape_hw, FullConfig()))
+    if config.preset in {"full", "fast"}:
+        looks = list(plan_looks(shape_hw, FullConfig.of(config.preset)))
         cells = sum(look.core.width * look.core.height / look.steps_px[-1] ** 2 for look in looks)
-        return Workload(len(looks), round(_OPEN_SHARE * cells))
+        return Workload(len(looks), round(_OPEN_SHARES[config.preset] * cells))
     windows = len(config.windows(shape_hw))
     images, prompts = _of_one_window(config.automatic)
     return Workload(windows * images, windows * prompts)

@@ -11,10 +11,12 @@ import torch
 from numpy.typing import NDArray
 from segment_anything.utils.amg import is_box_near_crop_edge
 
+from samgeo_core.engine.decoder import PromptState
 from samgeo_core.engine.encoder import Embedding, encode
 from samgeo_core.engine.image_terms import ImageTerms
 from samgeo_core.engine.masks import Extent, LogitCrop, MaskGrid, mask_grid
 from samgeo_core.engine.predictor import decode_masks, decoder_of, image_terms, to_input_frame
+from samgeo_core.engine.sketch import Bounds, sketched_masks
 from samgeo_core.engine.threads import side_by_side
 from samgeo_core.models.loading import LoadedModel
 from samgeo_core.objects import BoolMask
@@ -35,12 +37,17 @@ class Floor:
         stability: stability score must be at least this.
         offset: shift of the cutoff by which stability is measured, in logits.
         edge_px: a mask this near an edge of its window that is no edge of the tile is cut, px.
+        largest_share: a mask that covers more of its window is left out.
+        sketch: on a CPU, form masks only around what a few probes show of them
+            (engine/sketch.py); not to the last pixel what SAM's decoder says.
     """
 
     score: float
     stability: float
     offset: float
     edge_px: float
+    largest_share: float = 1.0
+    sketch: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +97,12 @@ class EncodedWindow:
 
     @classmethod
     def encode(
-        cls, model: LoadedModel, tile: TileImage, window: Window, floor: Floor
-    ) -> EncodedWindow:
-        """Encode a window of a tile."""
+        cls, model: LoadedModel, tile: TileImage, window: Window, floor: Floor,
+        dtype: torch.dtype = torch.float32,
+    ) -> EncodedWindow:  # fmt: skip
+        """Encode a window of a tile, its matrix products in a type of numbers."""
         rgb = np.ascontiguousarray(tile.rgb[window.slices])
-        embedding = encode(model, TileImage(rgb, tile.valid[window.slices]))
+        embedding = encode(model, TileImage(rgb, tile.valid[window.slices]), dtype)
         side = model.sam.image_encoder.img_size
         logits_side = 4 * decoder_of(model).side
         grid = mask_grid(window.shape_hw, embedding.input_hw, side, logits_side, model.device)
@@ -130,19 +138,46 @@ class EncodedWindow:
         sparse, _ = self.model.sam.prompt_encoder(points=prompts, boxes=None, masks=None)
         state = decoder.transform(self.terms, sparse)
         wanted = state.iou > self.floor.score
-        where = wanted.nonzero().tolist()
-        scores = state.iou[wanted].tolist()
         found: list[Candidate] = []
-        seen = 0
-        for logits in decode_masks(decoder, self.terms, state, wanted):
+        for prompt, head, logits in self._masks(state, wanted, coords):
             threshold = self.model.sam.mask_threshold
             extents = self.grid.extents(logits, threshold, self.floor.offset, self.floor.stability)
-            for i, extent in enumerate(extents, seen):
-                point = xy[where[i][0]] + (self.window.x, self.window.y)
+            for i, extent in enumerate(extents):
                 if extent and self._passes(extent):
-                    found.append(self._candidate(logits[i - seen], extent, point, scores[i]))
-            seen += len(extents)
+                    at = prompt[i]
+                    point = xy[at] + (self.window.x, self.window.y)
+                    score = float(state.iou[at, head[i]])
+                    found.append(self._candidate(logits[i], extent, point, score))
         return found
+
+    def _masks(
+        self, state: PromptState, wanted: torch.Tensor, coords: torch.Tensor
+    ) -> Iterator[tuple[list[int], list[int], torch.Tensor]]:
+        """Prompt and head of each mask, and logits [W, 256, 256], some masks at a time."""
+        decoder, sam = decoder_of(self.model), self.model.sam
+        if self.floor.sketch and self.model.device.type == "cpu":
+            side, input_h, input_w = decoder.side, *self.embedding.input_hw
+            step = sam.image_encoder.img_size // side
+            # Edges of the tile cut nothing, and padding is no edge of the window.
+            x, y, right, bottom = self.window.box_xyxy
+            cut = (
+                y > 0,
+                x > 0,
+                bottom < self.shape_hw[0] and input_h == side * step,
+                right < self.shape_hw[1] and input_w == side * step,
+            )
+            share = self.floor.largest_share * input_h * input_w / (side * step) ** 2
+            bounds = Bounds(sam.mask_threshold - self.floor.offset, cut, share)
+            places = [(int(v) // step, int(u) // step) for u, v in coords.tolist()]
+            for i, heads, logits in sketched_masks(
+                decoder, self.terms, state, wanted, places, bounds
+            ):
+                yield [i] * len(heads), heads, logits
+            return
+        where = wanted.nonzero().tolist()
+        for logits in decode_masks(decoder, self.terms, state, wanted):
+            part, where = where[: len(logits)], where[len(logits) :]
+            yield [i for i, _ in part], [head for _, head in part], logits
 
     def _passes(self, extent: Extent) -> bool:
         """Whether a mask is stable and not cut by its window."""

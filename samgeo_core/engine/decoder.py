@@ -40,14 +40,15 @@ from samgeo_core.engine.products import (
 
 @dataclass(frozen=True)
 class Tiling:
-    """How much is worked on at once; what a tile needs should fit a core's cache.
+    """How much is worked on at once: few enough tokens for a core's cache, and enough prompts that
+    the image's terms, which don't fit it, are not read again for each.
 
     Attributes:
         prompts: prompts whose image side is worked on together.
         tokens: image tokens of a stretch.
     """
 
-    prompts: int = 4
+    prompts: int = 16
     tokens: int = 512
 
     @classmethod
@@ -367,17 +368,57 @@ class FactoredDecoder:
             float32 [W, 256, 256], the wanted masks in prompt-major order.
         """
         columns = wanted.any(0)
-        rows, upscaler = hyper[:, columns], self.folded.upscaler
-        mix = torch.matmul(upscaler.weight1, state.basis.transpose(1, 2))
+        upscaler, mix = self.folded.upscaler, self.upscaled_basis(state)
         parts = zip(terms, state.coefficients, state.scale1, state.scale2, strict=True)
         pixels = [
-            upscaler.logits(part.upscale, mix, coefficients, scale1, scale2, rows)
+            upscaler.logits(part.upscale, mix, coefficients, scale1, scale2, hyper[:, columns])
             for part, coefficients, scale1, scale2 in parts
         ]
         blocks = torch.cat(pixels, dim=-1)
         blocks = blocks.view(*blocks.shape[:3], self.side, self.side)
         logits: Tensor = F.pixel_shuffle(blocks, 4).squeeze(2)[wanted[:, columns]]
         return logits
+
+    def upscaled_basis(self, state: PromptState) -> Tensor:
+        """The first upscaling of the prompts' own rows, [B, 256, 2 J]."""
+        return torch.matmul(self.folded.upscaler.weight1, state.basis.transpose(1, 2))
+
+    @torch.no_grad()
+    def pixels_at(
+        self, terms: tuple[ImageTerms, ...], state: PromptState, mix: Tensor, rows: Tensor,
+        tokens: Tensor,
+    ) -> Tensor:  # fmt: skip
+        """Mask logits at some image tokens only.
+
+        Args:
+            terms: the image's terms.
+            state: prompts as `transform` returned them.
+            mix: their `upscaled_basis`.
+            rows: [B, M, 32], of `hyper`, for the masks wanted.
+            tokens: int64 [n], ascending.
+
+        Returns:
+            float32 [B, M, 16, n], rows and columns of the 4 x 4 pixels of each token.
+        """
+        ends = torch.tensor([part.n_tokens for part in terms]).cumsum(0)
+        cuts = torch.searchsorted(tokens, ends).tolist()
+        starts = [0, *ends.tolist()]
+        picked: list[tuple[Tensor, ...]] = []
+        for i, (low, high) in enumerate(zip([0, *cuts], cuts, strict=False)):
+            if low < high:
+                at = tokens[low:high] - starts[i]
+                arrays = (terms[i].upscale, state.coefficients[i], state.scale1[i], state.scale2[i])
+                picked.append(tuple(array.index_select(-1, at) for array in arrays))
+        shared, coefficients, scale1, scale2 = (torch.cat(p, -1) for p in zip(*picked, strict=True))
+        step = self.tiling.tokens
+        pixels = [
+            self.folded.upscaler.logits(
+                shared[:, i : i + step], mix, coefficients[:, :, i : i + step],
+                scale1[:, i : i + step], scale2[:, i : i + step], rows,
+            )
+            for i in range(0, len(tokens), step)
+        ]  # fmt: skip
+        return torch.cat(pixels, -1)
 
 
 class _Variance:

@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from samgeo_core.candidates import CandidateSet, MaskCandidate
+from samgeo_core.config import SelectionRule
 from samgeo_core.engine.candidates import Candidate, EncodedWindow, Floor
-from samgeo_core.engine.grid import busy_points, edge_strength
+from samgeo_core.engine.encoder import fast_dtype
+from samgeo_core.engine.grid import busy_points, edge_strength, gap_centres
 from samgeo_core.engine.ladder import FullConfig, Look, plan_looks
 from samgeo_core.models.loading import LoadedModel
-from samgeo_core.objects import BoolMask
 from samgeo_core.progress import SILENT, Monitor
-from samgeo_core.selection import without_duplicates
+from samgeo_core.results.labels import label_raster
+from samgeo_core.selection import select, without_duplicates
 from samgeo_core.tile import TileImage
 
 
@@ -40,58 +43,129 @@ def generate_full(
         monitor: told of every batch of prompts; raises `CancelledError` between them.
     """
     config = config or FullConfig()
-    edges = edge_strength(tile)
-    settled = ~tile.valid
+    survey = _Survey(tile, config)
     pool: list[MaskCandidate] = []
     looks = list(plan_looks(tile.shape_hw, config))
     for i, look in enumerate(looks):
         part = monitor.part(i, len(looks))
         part.step("encode", 0, 1)
-        pool.extend(_look(model, tile, edges, settled, look, config, part))
+        pool.extend(_look(model, survey, look, part))
+    for look in looks:
+        if look.is_coarsest:
+            pool.extend(_fill_gaps(model, survey, look, pool, monitor))
     return CandidateSet.collect(tile.shape_hw, pool)
 
 
-def _look(
-    model: LoadedModel,
-    tile: TileImage,
-    edges: NDArray[np.float32],
-    settled: BoolMask,
-    look: Look,
-    config: FullConfig,
-    monitor: Monitor,
-) -> list[MaskCandidate]:
-    """Ask one window, pass by pass, and mark in ``settled`` what it explained."""
-    seen: EncodedWindow | None = None
+class _Survey:
+    """What is known of a tile so far.
+
+    Attributes:
+        tile: the pixels.
+        config: thoroughness and thresholds.
+        edges: float32 [H, W] (`edge_strength`).
+        explained: float32 [H, W], area in px of the smallest confident mask on each pixel,
+            infinite where there is none, zero where there is no data.
+        seen: float32 [H, W], the same for all masks that may become objects.
+    """
+
+    def __init__(self, tile: TileImage, config: FullConfig) -> None:
+        self.tile = tile
+        self.config = config
+        self.edges = edge_strength(tile)
+        self.explained = np.where(tile.valid, np.float32(np.inf), np.float32(0))
+        self.seen = self.explained.copy()
+
+    def encode(self, model: LoadedModel, look: Look, floor: Floor) -> EncodedWindow:
+        """Encode the window of a look."""
+        dtype = fast_dtype(model.device) if self.config.reduced_precision else torch.float32
+        return EncodedWindow.encode(model, self.tile, look.window, floor, dtype)
+
+    def open_points(self, look: Look, step_px: int) -> NDArray[np.float64]:
+        """Grid points [K, 2] of a window's core that nothing explains yet, px of the tile."""
+        part = look.core.slices
+        is_open = self.explained[part] > (self.config.settled_steps * step_px) ** 2
+        points = busy_points(self.edges[part], is_open, step_px)
+        return points + np.array([look.core.x, look.core.y], np.float64)
+
+    def still_open(self, points_xy: NDArray[np.float64], step_px: int) -> NDArray[np.float64]:
+        """Those of some points that nothing explains yet."""
+        columns, rows = points_xy.astype(np.int64).T
+        is_open = self.explained[rows, columns] > (self.config.settled_steps * step_px) ** 2
+        waiting: NDArray[np.float64] = points_xy[is_open]
+        return waiting
+
+    def learn(self, mask: MaskCandidate) -> bool:
+        """Take note of a mask; whether it says something new."""
+        pixels = mask.pixels()
+        seen = self.seen[mask.slices]
+        known = np.count_nonzero(pixels & (seen <= 1.4 * mask.area_px))
+        if mask.quality >= self.config.promising:
+            seen[pixels] = np.minimum(seen[pixels], mask.area_px)
+        if mask.quality >= self.config.settled:
+            explained = self.explained[mask.slices]
+            explained[pixels] = np.minimum(explained[pixels], mask.area_px)
+        return mask.quality >= self.config.promising and bool(known < 0.5 * mask.area_px)
+
+
+def _look(model: LoadedModel, survey: _Survey, look: Look, monitor: Monitor) -> list[MaskCandidate]:
+    """Ask one window, pass by pass, until it has nothing new to say."""
+    config = survey.config
+    window: EncodedWindow | None = None
     found: list[MaskCandidate] = []
-    floor = Floor(config.floor_score, config.floor_stability, 1.0, 2.0)
+    floor = Floor(
+        config.floor_score, config.floor_stability, 1.0, 2.0, config.window_share, sketch=True
+    )
+    origin = np.array([look.window.x, look.window.y])
     for i, step in enumerate(look.steps_px):
-        points = _open_points(edges, settled, look, step)
-        if not len(points):
-            continue
-        if seen is None:
-            seen = EncodedWindow.encode(model, tile, look.window, floor)
-        largest = (
-            4 * (look.steps_px[i + 1] if i + 1 < len(look.steps_px) else look.finer_step_px)
-        ) ** 2
         inner = monitor.part(i, len(look.steps_px))
-        for candidate in seen.ask(points, 64, inner, 0, len(points)):
-            mask = _cleaned(candidate, tile, config)
-            if mask is None:
+        waiting = _scattered(survey.open_points(look, step))
+        total, asked = len(waiting), 0
+        while len(waiting):
+            points, waiting = waiting[: config.round], waiting[config.round :]
+            points = survey.still_open(points, step)
+            if not len(points):
                 continue
-            found.append(mask)
-            if mask.quality >= config.settled and mask.area_px <= largest:
-                settled[mask.slices] |= mask.pixels()
+            if window is None:
+                window = survey.encode(model, look, floor)
+            new = 0
+            for candidate in window.ask(points - origin, 64, inner, asked, total):
+                mask = _cleaned(candidate, survey.tile, config)
+                if mask is not None:
+                    found.append(mask)
+                    new += survey.learn(mask)
+            asked += len(points)
+            if len(points) >= config.round // 2 and new < config.least_yield * len(points):
+                break
     return without_duplicates(found, config.duplicate_iou)
 
 
-def _open_points(
-    edges: NDArray[np.float32], settled: BoolMask, look: Look, step_px: int
-) -> NDArray[np.float64]:
-    """Grid points of a window's core on pixels that nothing settled yet, px of the window."""
+def _fill_gaps(
+    model: LoadedModel, survey: _Survey, look: Look, pool: list[MaskCandidate], monitor: Monitor
+) -> list[MaskCandidate]:
+    """Ask once more, with lower demands, in the middle of what nothing covers yet."""
+    config, tile = survey.config, survey.tile
+    covered = label_raster(select(CandidateSet.collect(tile.shape_hw, pool), SelectionRule())) > 0
+    gaps = tile.valid & ~covered
     part = look.core.slices
-    points = busy_points(edges[part], ~settled[part], step_px)
-    offset = np.array([look.core.x - look.window.x, look.core.y - look.window.y], np.float64)
-    return points + offset
+    if gaps[part].sum() <= config.gap_share * tile.valid[part].sum():
+        return []
+    least_px = config.gap_width * max(look.window.shape_hw) / config.finest_px
+    points = gap_centres(gaps[part], least_px, config.round)
+    if not len(points):
+        return []
+    floor = Floor(config.gap_score, config.gap_stability, 1.0, 2.0, config.window_share)
+    window = survey.encode(model, look, floor)
+    points += np.array([look.core.x - look.window.x, look.core.y - look.window.y])
+    found = (
+        _cleaned(candidate, tile, config)
+        for candidate in window.ask(points, 64, monitor.part(1, 1), 0, len(points))
+    )
+    return [mask for mask in found if mask is not None]
+
+
+def _scattered(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points in an order in which any first part of them lies all over the place."""
+    return points[np.random.default_rng(0).permutation(len(points))]
 
 
 def _cleaned(candidate: Candidate, tile: TileImage, config: FullConfig) -> MaskCandidate | None:

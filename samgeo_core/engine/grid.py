@@ -68,3 +68,27 @@ def busy_points(
     chosen = (rank % flat_cells == middle) & on_data.ravel()
     row, column = np.divmod(np.flatnonzero(chosen), len(xs))
     return np.stack([xs[column] + 0.5, ys[row] + 0.5], axis=1).astype(np.float64)
+
+
+def gap_centres(gaps: NDArray[np.bool_], least_radius_px: float, most: int) -> NDArray[np.float64]:
+    """Middles of the widest gaps, one after the other.
+
+    Args:
+        gaps: bool [H, W].
+        least_radius_px: narrower places are left alone.
+        most: number of points that are enough.
+
+    Returns:
+        float64 [K, 2], x right and y down, px.
+    """
+    # A frame of zeros, so that the edge of the image bounds a gap too.
+    framed = np.pad(gaps, 1).view(np.uint8)
+    points: list[tuple[float, float]] = []
+    distance = cv2.distanceTransform(framed, cv2.DIST_L2, 5)
+    while len(points) < most:
+        _, radius, _, (x, y) = cv2.minMaxLoc(distance)
+        if radius < least_radius_px:
+            break
+        points.append((x - 0.5, y - 0.5))
+        cv2.circle(distance, (x, y), max(int(2 * radius), 1), 0.0, -1)
+    return np.array(points, np.float64).reshape(-1, 2)

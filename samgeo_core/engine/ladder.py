@@ -21,11 +21,19 @@ class FullConfig:
         steps_px: grid spacings in a finest window, one pass each; in coarser windows they
             grow as the window does.
         floor_score, floor_stability: weaker masks are no candidates.
-        settled: score times stability from which a mask's pixels aren't asked again at a finer
-            scale, if it is not much larger than the grid there.
+        settled: score times stability from which a mask explains its pixels: they aren't asked
+            again on a grid that is not much finer than the mask.
+        settled_steps: a grid of that spacing asks no more on masks of a side of so many steps.
+        promising: score times stability from which a mask may say something new.
+        round: prompts that are asked before looking again where something is still open.
+        least_yield: new masks per prompt below which a window has nothing more to say.
         duplicate_iou: of two masks of one window more alike than this, the better is a candidate.
         window_share: a mask that fills more of its window than this is the window, no object.
         least_px: smaller masks and loose parts of masks are specks.
+        gap_share: share of the valid pixels that may stay uncovered without being asked again.
+        gap_width: gaps of a smaller radius, in px of a finest window, aren't asked.
+        gap_score, gap_stability: weaker masks are no candidates for gaps.
+        reduced_precision: encode in bfloat16 where the processor computes in it.
     """
 
     finest_px: int = 512
@@ -35,9 +43,26 @@ class FullConfig:
     floor_score: float = 0.5
     floor_stability: float = 0.6
     settled: float = 0.9
-    duplicate_iou: float = 0.75
+    settled_steps: float = 4.0
+    promising: float = 0.7
+    round: int = 64
+    least_yield: float = 0.05
+    duplicate_iou: float = 0.85
     window_share: float = 0.9
     least_px: int = 16
+    gap_share: float = 0.02
+    gap_width: float = 4.0
+    gap_score: float = 0.3
+    gap_stability: float = 0.4
+    reduced_precision: bool = False
+
+    @classmethod
+    def of(cls, preset: str) -> FullConfig:
+        """The configuration of the preset "full" or "fast"."""
+        return cls() if preset == "full" else cls(
+            finest_px=1024, overlap=0.0, steps_px=(64, 32), round=32, least_yield=0.15,
+            settled=0.8, settled_steps=6.0, gap_share=0.1, reduced_precision=True,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,7 +72,7 @@ class Look:
     window: Window
     core: Window
     steps_px: tuple[int, ...]
-    finer_step_px: int
+    is_coarsest: bool
 
 
 def plan_looks(shape_hw: ShapeHW, config: FullConfig) -> Iterator[Look]:
@@ -63,9 +88,8 @@ def plan_looks(shape_hw: ShapeHW, config: FullConfig) -> Iterator[Look]:
         # The model always sees the same number of pixels, so the grid grows with the window.
         scale = max(windows[0].shape_hw) / config.finest_px
         steps = tuple(max(round(step * scale), _LEAST_STEP_PX) for step in config.steps_px)
-        finer = max(steps[0] // 2, _LEAST_STEP_PX)
         for window, core in zip(windows, _cores(shape_hw, windows), strict=True):
-            yield Look(window, core, steps, finer)
+            yield Look(window, core, steps, side == sides[-1])
 
 
 def _cores(shape_hw: ShapeHW, windows: list[Window]) -> list[Window]:

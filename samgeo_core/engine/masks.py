@@ -53,6 +53,11 @@ class _Cells:
     def reach(self) -> int:
         return len(self.weights)
 
+    def part(self, inputs: slice) -> _Cells:
+        """The cells of some inputs."""
+        arrays = (self.start, self.count, self.weights, self.lack)
+        return _Cells(*(array[..., inputs] for array in arrays))
+
 
 @dataclass(frozen=True, eq=False)
 class _Axis:
@@ -125,6 +130,96 @@ class Extent:
         return self.inner / self.outer if self.outer else float("nan")
 
 
+class _CellGrid:
+    """Cells of output pixels, one for each of h x w inputs.
+
+    Args:
+        ys, xs: the cells of h rows and w columns of inputs.
+    """
+
+    def __init__(self, ys: _Cells, xs: _Cells) -> None:
+        self.ys, self.xs = ys, xs
+        self.present = (ys.count > 0)[:, None] & (xs.count > 0)
+
+    def extents(
+        self, logits: Tensor, levels: tuple[float, float, float], least_stability: float
+    ) -> list[Extent | None]:
+        """Areas and boxes of masks [M, h, w] at a cutoff, one above it and one below."""
+        ys, xs, (threshold, *_) = self.ys, self.xs, levels
+        some, every = zip(*(self._windows(logits > level) for level in levels), strict=True)
+        may_reach = self._count(some[1]) >= least_stability * self._count(every[2])
+        undecided = torch.stack([s & ~e for s, e in zip(some, every, strict=True)]).any(0)
+        undecided &= self.present & may_reach[:, None, None]
+        # In cells that are decided at every level, pixels are counted without being formed.
+        whole = [cells & ~undecided for cells in every]
+        counts = torch.stack([self._count(cells) for cells in whole], 1)
+        bounds = self._bounds(whole[0] & self.present)
+        for cells in torch.split(undecided.nonzero(), _CELLS_AT_ONCE):
+            at, row, column = cells.unbind(1)
+            values = self._pixels(logits, at, row, column)
+            for i, level in enumerate(levels):
+                counts[:, i].index_add_(0, at, (values > level).sum((0, 1)))
+            self._widen(bounds, at, values.amax(1) > threshold, ys.start[row], 1)
+            self._widen(bounds, at, values.amax(0) > threshold, xs.start[column], 0)
+        table = torch.cat([counts, bounds], 1).tolist()
+        return [
+            Extent(n, inner, outer, (x0, y0, x1, y1)) if keep else None
+            for keep, (n, inner, outer, x0, y0, x1, y1) in zip(
+                may_reach.tolist(), table, strict=True
+            )
+        ]
+
+    def _count(self, cells: Tensor) -> Tensor:
+        """Pixels int64 [M] of whole cells, bool [M, h, w]."""
+        rows = (cells * self.xs.count.float()).sum(2)
+        return (rows.long() * self.ys.count).sum(1)
+
+    def _windows(self, above: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether some and whether all inputs of each cell are set, bool [M, h, w]."""
+        some = every = above
+        for axis, cells in ((1, self.ys), (2, self.xs)):
+            one_some, one_every = some, every
+            some, every = some.clone(), every.clone()
+            for step in range(1, cells.reach):
+                n = some.shape[axis] - step
+                some.narrow(axis, 0, n).logical_or_(one_some.narrow(axis, step, n))
+                every.narrow(axis, 0, n).logical_and_(one_every.narrow(axis, step, n))
+        return some, every
+
+    def _bounds(self, whole: Tensor) -> Tensor:
+        """Boxes int64 [M, 4] of whole cells [M, h, w]; first beyond last where there are none."""
+        sides = []
+        for cells, present in ((self.xs, whole.any(1)), (self.ys, whole.any(2))):
+            first = torch.where(present, cells.start, _FAR).amin(1)
+            last = torch.where(present, cells.start + cells.count - 1, -1).amax(1)
+            sides.append((first, last))
+        (x0, x1), (y0, y1) = sides
+        return torch.stack([x0, y0, x1, y1], 1)
+
+    def _pixels(self, logits: Tensor, at: Tensor, row: Tensor, column: Tensor) -> Tensor:
+        """Pixels [Py, Px, C] of some cells, minus infinity where a cell has fewer."""
+        ys, xs, (_, height, width) = self.ys, self.xs, logits.shape
+        flat, across = logits.reshape(-1), xs.weights[:, :, column]
+        columns = [(column + j).clamp_(max=width - 1) for j in range(xs.reach)]
+        values = ys.lack[:, row][:, None] + xs.lack[:, column]
+        for i, down in enumerate(ys.weights[:, :, row]):
+            start = (at * height + (row + i).clamp_(max=height - 1)) * width
+            line = torch.zeros_like(across[0])
+            for j, weight in enumerate(across):
+                line.addcmul_(flat[start + columns[j]], weight)
+            values.addcmul_(down[:, None], line)
+        return values
+
+    @staticmethod
+    def _widen(bounds: Tensor, at: Tensor, present: Tensor, start: Tensor, axis: int) -> None:
+        """Let boxes [M, 4] reach the places, [P, C] from ``start`` [C] on, that are present."""
+        steps = torch.arange(len(present), device=present.device, dtype=torch.int32)[:, None]
+        first = torch.where(present, steps, 1 << 20).amin(0)
+        last = torch.where(present, steps, -(1 << 20)).amax(0)
+        bounds[:, axis].scatter_reduce_(0, at, start + first, "amin")
+        bounds[:, axis + 2].scatter_reduce_(0, at, start + last, "amax")
+
+
 class MaskGrid:
     """SAM's resampling of logits to a tile (`Sam.postprocess_masks`), only where it matters.
 
@@ -148,7 +243,6 @@ class MaskGrid:
         self._y, self._x = (
             _Axis.build(n, m, padded, side, device) for n, m in zip(shape_hw, input_hw, strict=True)
         )
-        self._present = (self._y.cells.count > 0)[:, None] & (self._x.cells.count > 0)
 
     def extents(
         self, logits: Tensor, threshold: float, offset: float, least_stability: float = 0.0
@@ -162,79 +256,23 @@ class MaskGrid:
             least_stability: masks that can't reach it are None.
         """
         levels = (threshold, threshold + offset, threshold - offset)
-        ys, xs = self._y.cells, self._x.cells
-        some, every = zip(*(self._windows(logits > level) for level in levels), strict=True)
-        may_reach = self._count(some[1]) >= least_stability * self._count(every[2])
-        undecided = torch.stack([s & ~e for s, e in zip(some, every, strict=True)]).any(0)
-        undecided &= self._present & may_reach[:, None, None]
-        # In cells that are decided at every level, pixels are counted without being formed.
-        whole = [cells & ~undecided for cells in every]
-        counts = torch.stack([self._count(cells) for cells in whole], 1)
-        bounds = self._bounds(whole[0] & self._present)
-        for cells in torch.split(undecided.nonzero(), _CELLS_AT_ONCE):
-            at, row, column = cells.unbind(1)
-            values = self._pixels(logits, at, row, column)
-            for i, level in enumerate(levels):
-                counts[:, i].index_add_(0, at, (values > level).sum((0, 1)))
-            self._widen(bounds, at, values.amax(1) > threshold, ys.start[row], 1)
-            self._widen(bounds, at, values.amax(0) > threshold, xs.start[column], 0)
-        table = torch.cat([counts, bounds], 1).tolist()
-        return [
-            Extent(n, inner, outer, (x0, y0, x1, y1)) if keep else None
-            for keep, (n, inner, outer, x0, y0, x1, y1) in zip(
-                may_reach.tolist(), table, strict=True
-            )
-        ]
-
-    def _count(self, cells: Tensor) -> Tensor:
-        """Pixels int64 [M] of whole cells, bool [M, side, side]."""
-        rows = (cells * self._x.cells.count.float()).sum(2)
-        return (rows.long() * self._y.cells.count).sum(1)
-
-    def _windows(self, above: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether some and whether all inputs of each cell are set, bool [M, side, side]."""
-        some = every = above
-        for axis, cells in ((1, self._y.cells), (2, self._x.cells)):
-            one_some, one_every = some, every
-            some, every = some.clone(), every.clone()
-            for step in range(1, cells.reach):
-                n = self.side - step
-                some.narrow(axis, 0, n).logical_or_(one_some.narrow(axis, step, n))
-                every.narrow(axis, 0, n).logical_and_(one_every.narrow(axis, step, n))
-        return some, every
-
-    def _bounds(self, whole: Tensor) -> Tensor:
-        """Boxes int64 [M, 4] of whole cells [M, Gy, Gx]; first beyond last where there are none."""
-        sides = []
-        for cells, present in ((self._x.cells, whole.any(1)), (self._y.cells, whole.any(2))):
-            first = torch.where(present, cells.start, _FAR).amin(1)
-            last = torch.where(present, cells.start + cells.count - 1, -1).amax(1)
-            sides.append((first, last))
-        (x0, x1), (y0, y1) = sides
-        return torch.stack([x0, y0, x1, y1], 1)
-
-    def _pixels(self, logits: Tensor, at: Tensor, row: Tensor, column: Tensor) -> Tensor:
-        """Pixels [Py, Px, C] of some cells, minus infinity where a cell has fewer."""
-        ys, xs, last = self._y.cells, self._x.cells, self.side - 1
-        flat, across = logits.reshape(-1), xs.weights[:, :, column]
-        columns = [(column + j).clamp_(max=last) for j in range(xs.reach)]
-        values = ys.lack[:, row][:, None] + xs.lack[:, column]
-        for i, down in enumerate(ys.weights[:, :, row]):
-            start = (at * self.side + (row + i).clamp_(max=last)) * self.side
-            line = torch.zeros_like(across[0])
-            for j, weight in enumerate(across):
-                line.addcmul_(flat[start + columns[j]], weight)
-            values.addcmul_(down[:, None], line)
-        return values
+        above = (logits > levels[2]).any(0)
+        rows, columns = (
+            self._reached(present, axis.cells.reach)
+            for present, axis in ((above.any(1), self._y), (above.any(0), self._x))
+        )
+        cells = _CellGrid(self._y.cells.part(rows), self._x.cells.part(columns))
+        return cells.extents(logits[:, rows, columns], levels, least_stability)
 
     @staticmethod
-    def _widen(bounds: Tensor, at: Tensor, present: Tensor, start: Tensor, axis: int) -> None:
-        """Let boxes [M, 4] reach the places, [P, C] from ``start`` [C] on, that are present."""
-        steps = torch.arange(len(present), device=present.device, dtype=torch.int32)[:, None]
-        first = torch.where(present, steps, 1 << 20).amin(0)
-        last = torch.where(present, steps, -(1 << 20)).amax(0)
-        bounds[:, axis].scatter_reduce_(0, at, start + first, "amin")
-        bounds[:, axis + 2].scatter_reduce_(0, at, start + last, "amax")
+    def _reached(present: Tensor, reach: int) -> slice:
+        """Inputs that can matter where only some, bool [side], are above the lowest level."""
+        if present.device.type != "cpu":
+            return slice(0, len(present))  # to ask where would make the device wait
+        found = present.nonzero()[:, 0]
+        if not len(found):
+            return slice(0, 1)
+        return slice(max(int(found[0]) - reach, 0), int(found[-1]) + reach + 1)
 
     def crop(self, logits: Tensor, box: tuple[int, int, int, int]) -> LogitCrop:
         """The part of logits [256, 256] on which the pixels of a box (inclusive) depend."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from samgeo_core.engine.grid import busy_points, edge_strength
+from samgeo_core.engine.grid import busy_points, edge_strength, gap_centres
 from samgeo_core.tile import TileImage
 
 
@@ -45,3 +45,22 @@ def test_no_point_without_data() -> None:
 def test_a_single_pixel_can_be_asked() -> None:
     tile = TileImage.from_rgb(np.zeros((1, 1, 3), np.uint8))
     assert busy_points(edge_strength(tile), tile.valid, 32).tolist() == [[0.5, 0.5]]
+
+
+def test_gaps_are_asked_in_their_middle_widest_first() -> None:
+    gaps = np.zeros((100, 200), bool)
+    gaps[10:30, 10:30] = True
+    gaps[40:90, 100:150] = True
+    gaps[:, 197:199] = True
+    points = gap_centres(gaps, 5.0, 10)
+    assert np.abs(points[0] - (125, 65)).max() <= 1
+    assert np.abs(points[1] - (20, 20)).max() <= 1
+    assert all(gaps[int(y), int(x)] for x, y in points)
+    assert not (points[:, 0] > 190).any(), "too narrow"
+    assert len(gap_centres(gaps, 5.0, 1)) == 1
+
+
+def test_a_gap_at_the_edge_of_the_image_is_one() -> None:
+    points = gap_centres(np.ones((20, 20), bool), 3.0, 1)
+    assert np.abs(points - 10).max() <= 1
+    assert gap_centres(np.zeros((20, 20), bool), 3.0, 5).shape == (0, 2)
