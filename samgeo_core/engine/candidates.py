@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from samgeo_core.engine.encoder import Embedding, encode
 from samgeo_core.engine.image_terms import ImageTerms
 from samgeo_core.engine.masks import Extent, LogitCrop, MaskGrid, mask_grid
 from samgeo_core.engine.predictor import decode_masks, decoder_of, image_terms, to_input_frame
-from samgeo_core.engine.sketch import Bounds, sketched_masks
+from samgeo_core.engine.sketch import Bounds, Seen, sketched_masks
 from samgeo_core.engine.threads import side_by_side
 from samgeo_core.models.loading import LoadedModel
 from samgeo_core.objects import BoolMask
@@ -94,6 +94,7 @@ class EncodedWindow:
     window: Window
     shape_hw: ShapeHW
     floor: Floor
+    seen: Seen = field(default_factory=Seen)
 
     @classmethod
     def encode(
@@ -126,12 +127,17 @@ class EncodedWindow:
         batches = [points_xy[i : i + batch] for i in range(0, len(points_xy), batch)]
         monitor.step("decode", done, total)
         with closing(side_by_side(self._candidates, batches, self.model.device)) as results:
-            for xy, candidates in zip(batches, results, strict=True):
+            met = []
+            for xy, (candidates, seen) in zip(batches, results, strict=True):
                 yield from candidates
+                met.append(seen)
                 done += len(xy)
                 monitor.step("decode", done, total)
+        # Only now, so that no batch depends on which other was faster.
+        for seen in met:
+            self.seen.add(seen)
 
-    def _candidates(self, xy: NDArray[np.float64]) -> list[Candidate]:
+    def _candidates(self, xy: NDArray[np.float64]) -> tuple[list[Candidate], Seen]:
         decoder, device = decoder_of(self.model), self.model.device
         coords = torch.as_tensor(to_input_frame(self.embedding, xy), dtype=torch.float32)
         prompts = coords.to(device)[:, None], torch.ones(len(xy), 1, device=device)
@@ -139,7 +145,8 @@ class EncodedWindow:
         state = decoder.transform(self.terms, sparse)
         wanted = state.iou > self.floor.score
         found: list[Candidate] = []
-        for prompt, head, logits in self._masks(state, wanted, coords):
+        seen = Seen(self.seen)
+        for prompt, head, logits in self._masks(state, wanted, coords, seen):
             threshold = self.model.sam.mask_threshold
             extents = self.grid.extents(logits, threshold, self.floor.offset, self.floor.stability)
             for i, extent in enumerate(extents):
@@ -148,10 +155,10 @@ class EncodedWindow:
                     point = xy[at] + (self.window.x, self.window.y)
                     score = float(state.iou[at, head[i]])
                     found.append(self._candidate(logits[i], extent, point, score))
-        return found
+        return found, seen
 
     def _masks(
-        self, state: PromptState, wanted: torch.Tensor, coords: torch.Tensor
+        self, state: PromptState, wanted: torch.Tensor, coords: torch.Tensor, seen: Seen
     ) -> Iterator[tuple[list[int], list[int], torch.Tensor]]:
         """Prompt and head of each mask, and logits [W, 256, 256], some masks at a time."""
         decoder, sam = decoder_of(self.model), self.model.sam
@@ -170,7 +177,7 @@ class EncodedWindow:
             bounds = Bounds(sam.mask_threshold - self.floor.offset, cut, share)
             places = [(int(v) // step, int(u) // step) for u, v in coords.tolist()]
             for i, heads, logits in sketched_masks(
-                decoder, self.terms, state, wanted, places, bounds
+                decoder, self.terms, state, wanted, places, bounds, seen
             ):
                 yield [i] * len(heads), heads, logits
             return

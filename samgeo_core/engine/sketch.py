@@ -24,6 +24,10 @@ _NEAR = 6
 _GROW = 6
 _WHOLE_SHARE = 0.5
 _FAR_BELOW = -32.0
+# Masks this alike at the probes are the same; of smaller masks the probes see too little.
+_SAME_IOU = 0.92
+_SAME_SCORE = 0.02
+_LEAST_SIGNS = 64
 # Which of a token's 4 x 4 pixels lie at its top, left, bottom and right.
 _OUTER_PIXELS = ([0, 1, 2, 3], [0, 4, 8, 12], [12, 13, 14, 15], [3, 7, 11, 15])
 
@@ -45,6 +49,49 @@ class Bounds:
     largest_share: float = 1.0
 
 
+class Seen:
+    """Masks of a window that were formed before, known by their signs at the probes.
+
+    Args:
+        before: what was known earlier; it is read, never changed.
+    """
+
+    def __init__(self, before: Seen | None = None) -> None:
+        self._before = before
+        self._signs: list[Tensor] = []
+        self._scores: list[float] = []
+
+    def add(self, other: Seen) -> None:
+        """Take over what another met."""
+        self._signs.extend(other._signs)
+        self._scores.extend(other._scores)
+
+    def note(self, signs: Tensor, scores: Tensor) -> Tensor:
+        """Remember masks that are new; which of them are.
+
+        Args:
+            signs: bool [M, n], at the probes.
+            scores: [M], predicted IoU.
+        """
+        is_new = []
+        for sign, score in zip(signs.float(), scores.tolist(), strict=True):
+            known = self._has(sign, score) or (self._before and self._before._has(sign, score))
+            is_new.append(not known)
+            if not known and sign.sum() >= _LEAST_SIGNS:
+                self._signs.append(sign)
+                self._scores.append(score)
+        return torch.tensor(is_new, dtype=torch.bool)
+
+    def _has(self, sign: Tensor, score: float) -> bool:
+        """Whether one nearly the same, and hardly worse, was met."""
+        if not self._signs or sign.sum() < _LEAST_SIGNS:
+            return False
+        signs = torch.stack(self._signs)
+        common = signs @ sign
+        alike = common > _SAME_IOU * (signs.sum(1) + sign.sum() - common)
+        return bool((alike & (torch.tensor(self._scores) >= score - _SAME_SCORE)).any())
+
+
 def sketched_masks(
     decoder: FactoredDecoder,
     terms: tuple[ImageTerms, ...],
@@ -52,6 +99,7 @@ def sketched_masks(
     wanted: Tensor,
     places: list[tuple[int, int]],
     bounds: Bounds,
+    seen: Seen,
 ) -> Iterator[tuple[int, list[int], Tensor]]:
     """The wanted masks, bool [B, M], prompt by prompt.
 
@@ -62,6 +110,7 @@ def sketched_masks(
         wanted: which masks.
         places: row and column of the image token in which each prompt lies.
         bounds: which masks to leave out.
+        seen: masks met before, which are left out too, unless these are better; it learns.
 
     Yields:
         index of a prompt, its masks that are left, and their logits [W, 256, 256], far below the
@@ -72,6 +121,7 @@ def sketched_masks(
         heads = wanted[i].nonzero()[:, 0]
         sketch = _Sketch(decoder, terms, state.take(slice(i, i + 1)), hyper[i : i + 1, heads])
         left = sketch.probe(places[i], bounds)
+        left = sketch.keep(left, seen.note(sketch.signs[left], state.iou[i, heads[left]]))
         if len(left):
             yield i, heads[left].tolist(), sketch.logits(bounds.level)
 
@@ -87,13 +137,14 @@ class _Sketch:
         self.rows, self.side = rows, decoder.side
         self.mix = decoder.upscaled_basis(state)
         self.area: Rectangle = (0, 0, self.side, self.side)
+        self.signs = torch.zeros(0)
 
     def _pixels(self, tokens: Tensor) -> Tensor:
         """Logits [M, 16, n] at tokens."""
         return self.decoder.pixels_at(self.terms, self.state, self.mix, self.rows, tokens)[0]
 
     def probe(self, place: tuple[int, int], bounds: Bounds) -> Tensor:
-        """Look at a few tokens; returns which masks are worth forming, and keeps only those."""
+        """Look at a few tokens; returns which masks are worth forming."""
         side = self.side
         probed = torch.zeros(side, side, dtype=torch.bool)
         r, c = place
@@ -113,12 +164,18 @@ class _Sketch:
         seen = pixels.amax(1)
         thin = (rows % _STRIDE == _STRIDE // 2) & (columns % _STRIDE == _STRIDE // 2)
         shares = (seen[:, thin] > 0).float().mean(1)
-        near = seen > bounds.level
-        left = (near.any(1) & ~is_cut & (shares <= bounds.largest_share)).nonzero()[:, 0]
+        self.near, self.token_rows, self.token_columns = seen > bounds.level, rows, columns
+        self.signs = (pixels[:, :, thin] > 0).flatten(1)
+        wanted = self.near.any(1) & ~is_cut & (shares <= bounds.largest_share)
+        return wanted.nonzero()[:, 0]
+
+    def keep(self, left: Tensor, is_new: Tensor) -> Tensor:
+        """Of the masks that the probe left keep the new ones, and where they lie."""
+        left = left[is_new]
         self.rows = self.rows[:, left]
         if len(left):
-            hit = near[left].any(0)
-            rows, columns = rows[hit], columns[hit]
+            hit = self.near[left].any(0)
+            rows, columns = self.token_rows[hit], self.token_columns[hit]
             self.area = self._around(
                 int(rows.min()), int(columns.min()), int(rows.max()), int(columns.max())
             )

@@ -16,7 +16,7 @@ from samgeo_core.engine.predictor import (
     image_terms,
     to_input_frame,
 )
-from samgeo_core.engine.sketch import Bounds, sketched_masks
+from samgeo_core.engine.sketch import Bounds, Seen, sketched_masks
 from samgeo_core.reading.generated_scene import generated_scene
 from samgeo_core.reading.raster import Raster
 
@@ -50,7 +50,7 @@ def whole_masks(asked: Any) -> dict[tuple[int, int], torch.Tensor]:
 
 
 def sketched(asked: Any, bounds: Bounds) -> dict[tuple[int, int], torch.Tensor]:
-    found = sketched_masks(*asked, bounds)
+    found = sketched_masks(*asked, bounds, Seen())
     return {
         (i, h): mask > 0 for i, heads, masks in found for h, mask in zip(heads, masks, strict=True)
     }
@@ -62,7 +62,9 @@ def iou(a: torch.Tensor, b: torch.Tensor) -> float:
 
 def test_every_mask_comes_back_nearly_as_it_is(asked: Any) -> None:
     whole, some = whole_masks(asked), sketched(asked, Bounds(-1.0))
-    assert some.keys() == {key for key, mask in whole.items() if mask.any()}
+    for key in {key for key, mask in whole.items() if mask.any()} - some.keys():
+        assert max(iou(whole[key], mask) for mask in some.values()) > 0.85, "no other said it"
+    assert len(some) > 0.5 * len(whole)
     agreement = [iou(whole[key], mask) for key, mask in some.items()]
     assert np.mean(agreement) > 0.999
     assert min(agreement) > 0.95
@@ -78,5 +80,26 @@ def test_cut_and_large_masks_are_left_out_and_no_other(asked: Any) -> None:
         if key in some:
             assert share < 0.3
             assert not is_cut
-        elif not is_cut and mask.any():
-            assert share > 0.1
+        elif not is_cut and mask.any() and share <= 0.1:
+            assert max(iou(mask, other) for other in some.values()) > 0.85
+
+
+def test_a_mask_is_known_unless_it_is_better() -> None:
+    signs = torch.zeros(3, 400, dtype=torch.bool)
+    signs[0, :100] = True
+    signs[1, :98] = True
+    signs[2, 200:300] = True
+    first = Seen()
+    assert first.note(signs, torch.tensor([0.8, 0.81, 0.8])).tolist() == [True, False, True]
+    later = Seen(first)
+    assert later.note(signs[1:], torch.tensor([0.9, 0.7])).tolist() == [True, False]
+    assert Seen(first).note(signs[1:2], torch.tensor([0.8])).tolist() == [False], "not changed"
+    first.add(later)
+    assert Seen(first).note(signs[1:2], torch.tensor([0.91])).tolist() == [False]
+
+
+def test_small_masks_are_never_known() -> None:
+    signs = torch.zeros(1, 400, dtype=torch.bool)
+    signs[0, :20] = True
+    seen = Seen()
+    assert all(seen.note(signs, torch.tensor([0.8])).item() for _ in range(2))
