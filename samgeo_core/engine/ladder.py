@@ -46,7 +46,7 @@ class FullConfig:
     settled_steps: float = 4.0
     promising: float = 0.7
     round: int = 64
-    least_yield: float = 0.05
+    least_yield: float = 0.1
     duplicate_iou: float = 0.85
     window_share: float = 0.9
     least_px: int = 16
