@@ -112,7 +112,7 @@ class SelectionRule:
     """
 
     least_score: float = 0.3
-    least_stability: float = 0.4
+    least_stability: float = 0.3
     good_score: float = 0.75
     good_stability: float = 0.87
     fair_quality: float = 0.5

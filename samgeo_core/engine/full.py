@@ -134,15 +134,20 @@ def _look(model: LoadedModel, survey: _Survey, look: Look, monitor: Monitor) -> 
                     found.append(mask)
                     new += survey.learn(mask)
             asked += len(points)
-            if len(points) >= config.round // 2 and new < config.least_yield * len(points):
-                break
+            # A coarse grid that finds little still leaves small things to a finer one.
+            least = config.least_yield if step == look.steps_px[-1] else config.least_yield / 2
+            if len(points) >= config.round // 2 and new < least * len(points):
+                return without_duplicates(found, config.duplicate_iou)
     return without_duplicates(found, config.duplicate_iou)
 
 
 def _fill_gaps(
     model: LoadedModel, survey: _Survey, look: Look, pool: list[MaskCandidate], monitor: Monitor
 ) -> list[MaskCandidate]:
-    """Ask once more, with lower demands, in the middle of what nothing covers yet."""
+    """Ask once more, with lower demands, in the middle of what nothing covers yet.
+
+    What comes back ends where something better lies: the ground between houses, not below them.
+    """
     config, tile = survey.config, survey.tile
     covered = label_raster(select(CandidateSet.collect(tile.shape_hw, pool), SelectionRule())) > 0
     gaps = tile.valid & ~covered
@@ -156,11 +161,12 @@ def _fill_gaps(
     floor = Floor(config.gap_score, config.gap_stability, 1.0, 2.0, config.window_share)
     window = survey.encode(model, look, floor)
     points += np.array([look.core.x - look.window.x, look.core.y - look.window.y])
+    free = TileImage(tile.rgb, gaps)
     found = (
-        _cleaned(candidate, tile, config)
+        _cleaned(candidate, free, config)
         for candidate in window.ask(points, 64, monitor.part(1, 1), 0, len(points))
     )
-    return [mask for mask in found if mask is not None]
+    return without_duplicates([mask for mask in found if mask is not None], config.duplicate_iou)
 
 
 def _scattered(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -51,9 +51,9 @@ class FullConfig:
     window_share: float = 0.9
     least_px: int = 16
     gap_share: float = 0.02
-    gap_width: float = 4.0
+    gap_width: float = 2.0
     gap_score: float = 0.3
-    gap_stability: float = 0.4
+    gap_stability: float = 0.3
     reduced_precision: bool = False
 
     @classmethod
