@@ -144,6 +144,7 @@ class EncodedWindow:
         sparse, _ = self.model.sam.prompt_encoder(points=prompts, boxes=None, masks=None)
         state = decoder.transform(self.terms, sparse)
         wanted = state.iou > self.floor.score
+        scores = state.iou.tolist()
         found: list[Candidate] = []
         seen = Seen(self.seen)
         for prompt, head, logits in self._masks(state, wanted, coords, seen):
@@ -153,7 +154,7 @@ class EncodedWindow:
                 if extent and self._passes(extent):
                     at = prompt[i]
                     point = xy[at] + (self.window.x, self.window.y)
-                    score = float(state.iou[at, head[i]])
+                    score = scores[at][head[i]]
                     found.append(self._candidate(logits[i], extent, point, score))
         return found, seen
 

@@ -36,6 +36,7 @@ from samgeo_core.engine.products import (
     softmax_over_tokens,
     split_heads,
 )
+from samgeo_core.engine.threads import side_by_side
 
 
 @dataclass(frozen=True)
@@ -245,13 +246,12 @@ class FactoredDecoder:
         return out.transpose(1, 2).flatten(2)
 
     def _joined(
-        self, seen: list[Stretch], pooled: list[Tensor], mixed: list[Tensor], n_prompts: int
+        self, stretches: list[tuple[Stretch, Tensor, Tensor]], n_prompts: int
     ) -> tuple[Tensor, Tensor]:
         """Attention over all image tokens: values [B, T, h d] and sums of carried rows [B, J, R].
 
         Args:
-            seen: softmax by stretch, of rows [B, J].
-            pooled: [h, B T, d] by stretch; mixed: [B, J, R] by stretch.
+            stretches: of each, the softmax of rows [B, J], values [h, B T, d] and sums [B, J, R].
             n_prompts: B.
         """
         h = self.n_heads
@@ -260,20 +260,21 @@ class FactoredDecoder:
             return x.view(h, n_prompts, -1, x.shape[2]).transpose(0, 1).flatten(1, 2)
 
         values, rows = join(
-            [s.maximum for s in seen],
-            [s.total for s in seen],
-            [[prompt_major(p) for p in pooled], mixed],
+            [s.maximum for s, _, _ in stretches],
+            [s.total for s, _, _ in stretches],
+            [[prompt_major(p) for _, p, _ in stretches], [m for _, _, m in stretches]],
         )
         return values.view(n_prompts, h, -1, values.shape[2]).transpose(1, 2).flatten(2), rows
 
     def _attend0(self, terms: tuple[ImageTerms, ...], q0: Tensor) -> Tensor:
         """Token-to-image attention of layer 0, [B, T, h d]: the image is still untouched."""
         tokens, b = by_head(q0), len(q0)
-        seen, pooled = [], []
-        for part in terms:
+
+        def attend(part: ImageTerms) -> tuple[Stretch, Tensor]:
             stretch = Stretch.of(torch.bmm(tokens, part.keys0))
-            seen.append(stretch)
-            pooled.append(torch.bmm(stretch.weights, part.values0.transpose(1, 2)))
+            return stretch, torch.bmm(stretch.weights, part.values0.transpose(1, 2))
+
+        seen, pooled = map(list, zip(*side_by_side(attend, terms, q0.device), strict=True))
         (values,) = join([s.maximum for s in seen], [s.total for s in seen], [pooled])
         return values.view(len(values), b, -1, values.shape[2]).permute(1, 2, 0, 3).flatten(2)
 
@@ -288,8 +289,9 @@ class FactoredDecoder:
         b, eps = len(k0), self.layer0.norm4.eps
         keys, values, queries = by_head(k0), by_head(v0), by_head(q1)
         gram = torch.bmm(carried, carried.transpose(1, 2))
-        seen, pooled, mixed = [], [], []
-        for part, scaled, scale_out in zip(terms, coefficients, scales1, strict=True):
+
+        def attend(item: tuple[ImageTerms, Tensor, Tensor]) -> tuple[Stretch, Tensor, Tensor]:
+            part, scaled, scale_out = item
             a0 = softmax_over_tokens(scores(keys, part.queries0, b))
             quadratic = torch.bmm(gram, a0.flatten(1, 2)).view_as(a0)
             quadratic.add_(scores(values, part.cross0, b)).mul_(a0)
@@ -299,11 +301,12 @@ class FactoredDecoder:
             rated = torch.bmm(mix, scaled).view_as(a0)
             self._rate(rated, scores(queries, part.keys1, b), scale)
             stretch = Stretch.of(rated.flatten(1, 2))
-            seen.append(stretch)
-            mixed.append(torch.bmm(stretch.weights, scaled.transpose(1, 2)))
+            mixed = torch.bmm(stretch.weights, scaled.transpose(1, 2))
             weights = by_head(stretch.weights.mul_(scale).view_as(a0))
-            pooled.append(torch.bmm(weights, part.values1.transpose(1, 2)))
-        return self._joined(seen, pooled, mixed, b)
+            return stretch, torch.bmm(weights, part.values1.transpose(1, 2)), mixed
+
+        items = zip(terms, coefficients, scales1, strict=True)
+        return self._joined(list(side_by_side(attend, items, k0.device)), b)
 
     @staticmethod
     def _rate(rated: Tensor, products: Tensor, scale: Tensor) -> None:
@@ -323,10 +326,11 @@ class FactoredDecoder:
         b, h, rows = len(k1), self.n_heads, basis.shape[1] // 2
         keys, queries = by_head(k1), by_head(q2)
         variance = _Variance(basis, by_head(v0), by_head(v1), self.layer1.norm4.eps)
-        seen, pooled, mixed = [], [], []
-        for part, both, scale_in, scale_out in zip(
-            terms, coefficients, scales1, scales2, strict=True
-        ):
+
+        def attend(
+            item: tuple[ImageTerms, Tensor, Tensor, Tensor],
+        ) -> tuple[Stretch, Tensor, Tensor]:
+            part, both, scale_in, scale_out = item
             scale = scale_in[:, None]
             rated = torch.bmm(query_mix, both[:, :rows]).view(b, h, -1, part.n_tokens)
             self._rate(rated, scores(keys, part.queries1, b), scale)
@@ -336,12 +340,13 @@ class FactoredDecoder:
             products = scores(queries, part.keys2, b)
             rated.addcmul_(products[..., : part.n_tokens], scale[:, None]).mul_(scale2[:, None])
             stretch = Stretch.of(rated.add_(products[..., part.n_tokens :]).flatten(1, 2))
-            seen.append(stretch)
             weights = stretch.weights.mul_(scale2)
-            mixed.append(torch.bmm(weights, both.transpose(1, 2)))
+            mixed = torch.bmm(weights, both.transpose(1, 2))
             weights = by_head(weights.mul_(scale).view_as(rated))
-            pooled.append(torch.bmm(weights, part.values2.transpose(1, 2)))
-        return self._joined(seen, pooled, mixed, b)
+            return stretch, torch.bmm(weights, part.values2.transpose(1, 2)), mixed
+
+        items = zip(terms, coefficients, scales1, scales2, strict=True)
+        return self._joined(list(side_by_side(attend, items, k1.device)), b)
 
     @torch.no_grad()
     def hyper(self, state: PromptState) -> Tensor:
@@ -369,11 +374,14 @@ class FactoredDecoder:
         """
         columns = wanted.any(0)
         upscaler, mix = self.folded.upscaler, self.upscaled_basis(state)
+        rows = hyper[:, columns]
+
+        def upscale(item: tuple[ImageTerms, Tensor, Tensor, Tensor]) -> Tensor:
+            part, coefficients, scale1, scale2 = item
+            return upscaler.logits(part.upscale, mix, coefficients, scale1, scale2, rows)
+
         parts = zip(terms, state.coefficients, state.scale1, state.scale2, strict=True)
-        pixels = [
-            upscaler.logits(part.upscale, mix, coefficients, scale1, scale2, hyper[:, columns])
-            for part, coefficients, scale1, scale2 in parts
-        ]
+        pixels = list(side_by_side(upscale, parts, hyper.device))
         blocks = torch.cat(pixels, dim=-1)
         blocks = blocks.view(*blocks.shape[:3], self.side, self.side)
         logits: Tensor = F.pixel_shuffle(blocks, 4).squeeze(2)[wanted[:, columns]]

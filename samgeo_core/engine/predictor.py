@@ -16,7 +16,7 @@ from torch import Tensor
 from samgeo_core.engine.decoder import FactoredDecoder, PromptState
 from samgeo_core.engine.encoder import Embedding
 from samgeo_core.engine.image_terms import ImageTerms
-from samgeo_core.engine.threads import use_all_cores
+from samgeo_core.engine.threads import side_by_side, use_one_core
 from samgeo_core.errors import ParameterError
 from samgeo_core.models.loading import LoadedModel
 
@@ -100,7 +100,7 @@ def predict(
     Raises:
         ParameterError: no prompt, or shapes that don't fit each other.
     """
-    use_all_cores()
+    use_one_core()
     sparse, dense = _encode_prompts(model, embedding, points_xy, labels, boxes_xyxy, mask_logits)
     decoder, n = decoder_of(model), len(sparse)
     logits: list[Tensor] = []
@@ -119,9 +119,15 @@ def predict(
         ious.append(state.iou)
     low = torch.cat(logits).view(n, -1, *logits[0].shape[-2:])
     sam = model.sam
-    full = sam.postprocess_masks(low, embedding.input_hw, embedding.shape_hw)
+
+    def resample(masks: Tensor) -> Tensor:
+        full = sam.postprocess_masks(masks[:, None], embedding.input_hw, embedding.shape_hw)
+        above: Tensor = full[:, 0] > sam.mask_threshold
+        return above
+
+    heads = list(side_by_side(resample, low.unbind(1), model.device))
     return MaskBatch(
-        (full > sam.mask_threshold).cpu().numpy(),
+        torch.stack(heads, 1).cpu().numpy(),
         torch.cat(ious).cpu().numpy(),
         low.cpu().numpy(),
     )

@@ -53,6 +53,12 @@ def use_all_cores() -> None:
         torch.set_num_threads(core_count())
 
 
+def use_one_core() -> None:
+    """Let the calling thread work alone, as small operations go faster without meeting points."""
+    if torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
 def side_by_side(work: Callable[[A], B], items: Iterable[A], device: torch.device) -> Generator[B]:
     """Apply `work` to each item, on a CPU one item per core, without gradients.
 
