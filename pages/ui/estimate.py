@@ -40,7 +40,7 @@ DEFAULT_RATES = {
     "vit_h": Rate(50.0, 0.024),
 }
 _FIXED_S = 2.0
-_OPEN_SHARES = {"full": 0.3, "fast": 0.3}
+_OPEN_SHARES = {"full": 0.4, "fast": 0.3}
 """Share of a preset's grid that is asked: the rest is flat or explained already."""
 
 _slowness: dict[tuple[str | None, str | None], float] = {}

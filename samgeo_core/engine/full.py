@@ -46,13 +46,14 @@ def generate_full(
     survey = _Survey(tile, config)
     pool: list[MaskCandidate] = []
     looks = list(plan_looks(tile.shape_hw, config))
+    coarsest = [look for look in looks if look.is_coarsest]
+    n_parts = len(looks) + len(coarsest)
     for i, look in enumerate(looks):
-        part = monitor.part(i, len(looks))
+        part = monitor.part(i, n_parts)
         part.step("encode", 0, 1)
         pool.extend(_look(model, survey, look, part))
-    for look in looks:
-        if look.is_coarsest:
-            pool.extend(_fill_gaps(model, survey, look, pool, monitor))
+    for i, look in enumerate(coarsest, len(looks)):
+        pool.extend(_fill_gaps(model, survey, look, pool, monitor.part(i, n_parts)))
     return CandidateSet.collect(tile.shape_hw, pool)
 
 
@@ -164,7 +165,7 @@ def _fill_gaps(
     free = TileImage(tile.rgb, gaps)
     found = (
         _cleaned(candidate, free, config)
-        for candidate in window.ask(points, 64, monitor.part(1, 1), 0, len(points))
+        for candidate in window.ask(points, 64, monitor, 0, len(points))
     )
     return without_duplicates([mask for mask in found if mask is not None], config.duplicate_iou)
 

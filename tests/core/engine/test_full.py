@@ -85,3 +85,14 @@ def test_nothing_on_pixels_without_data_and_cancel_stops(scene: Any, default_mod
     with pytest.raises(CancelledError):
         generate_full(default_model, tile, None, Monitor(stop, token))
     assert len(steps) == 1
+
+
+@pytest.mark.weights
+def test_progress_never_goes_back_nor_beyond_the_end(scene: Any, default_model: Any) -> None:
+    tile = Raster.open(Path(scene.path)).read()
+    config = FullConfig(steps_px=(64,), gap_share=0.0)
+    steps: list[Progress] = []
+    generate_full(default_model, tile, config, Monitor(steps.append))
+    shares = [progress.done / progress.total for progress in steps if progress.total]
+    assert shares == sorted(shares)
+    assert 0.9 < shares[-1] <= 1
