@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 from scipy import ndimage
 
@@ -34,6 +33,8 @@ def partition(objects: ObjectSet, valid: BoolMask) -> ObjectSet:
 
     Where there is an object at all, every pixel with data belongs to exactly one.
     """
+    import cv2  # heavy, and most pages do without
+
     if not len(objects):
         return objects
     labels = label_raster(objects)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -121,6 +120,8 @@ def _dtype(highest: int) -> type[np.unsignedinteger[Any]]:
 
 def _border(item: SegObject, shape_hw: ShapeHW, width_px: int) -> BoolMask:
     """Pixels of an object at most ``width_px`` rows and columns from one that isn't its own."""
+    import cv2  # heavy, and most pages do without
+
     x, y = item.offset_xy
     height, width = item.mask.shape
     # Beyond the raster nobody knows, so an object doesn't end there.

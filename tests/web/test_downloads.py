@@ -134,9 +134,7 @@ def test_a_rule_that_changes_everything_has_files_too(
 ) -> None:
     run = make_run(make_scene(**SHAPE))
     third = 1 / 3
-    rule = SelectionRule(
-        third, third, third, third, third, third, third, 1e6 + third, third, 1e6 + third, "flatten"
-    )
+    rule = SelectionRule(*[third] * 7, third, 1e6 + third, third, 1e6 + third, "flatten")
     assert len(read_vectors(make_download(run, "objects.fgb", rule).path)) == 3
 
 

@@ -15,7 +15,7 @@ lows = st.one_of(st.none(), st.floats(0, 10))
 highs = st.one_of(st.none(), st.floats(10, 1e9))
 rules = st.builds(
     SelectionRule,
-    ratios, ratios, ratios, ratios, ratios, ratios, lows, highs, lows, highs,
+    *[ratios] * 7, lows, highs, lows, highs,
     st.sampled_from(OVERLAPS),
 )  # fmt: skip
 
