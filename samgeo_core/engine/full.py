@@ -136,7 +136,7 @@ def _look(model: LoadedModel, survey: _Survey, look: Look, monitor: Monitor) -> 
                     new += survey.learn(mask)
             asked += len(points)
             # A coarse grid that finds little still leaves small things to a finer one.
-            least = config.least_yield if step == look.steps_px[-1] else config.least_yield / 2
+            least = config.least_yield if step == look.steps_px[-1] else config.least_yield / 4
             if len(points) >= config.round // 2 and new < least * len(points):
                 return without_duplicates(found, config.duplicate_iou)
     return without_duplicates(found, config.duplicate_iou)
