@@ -15,7 +15,12 @@ from samgeo_core.engine.decoder import PromptState
 from samgeo_core.engine.encoder import Embedding, encode
 from samgeo_core.engine.image_terms import ImageTerms
 from samgeo_core.engine.masks import Extent, LogitCrop, MaskGrid, mask_grid
-from samgeo_core.engine.predictor import decode_masks, decoder_of, image_terms, to_input_frame
+from samgeo_core.engine.predictor import (
+    compute_image_terms,
+    decode_masks,
+    decoder_of,
+    to_input_frame,
+)
 from samgeo_core.engine.sketch import Bounds, Seen, sketched_masks
 from samgeo_core.engine.threads import side_by_side
 from samgeo_core.models.loading import LoadedModel
@@ -23,9 +28,6 @@ from samgeo_core.objects import BoolMask
 from samgeo_core.progress import Monitor
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import ShapeHW, Window
-
-# On a CPU a larger batch would only push the prompts' state out of the caches.
-_CPU_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class EncodedWindow:
         side = model.sam.image_encoder.img_size
         logits_side = 4 * decoder_of(model).side
         grid = mask_grid(window.shape_hw, embedding.input_hw, side, logits_side, model.device)
-        terms = image_terms(model, embedding)
+        terms = compute_image_terms(model, embedding)
         return cls(model, embedding, terms, grid, window, tile.shape_hw, floor)
 
     def ask(
@@ -122,8 +124,7 @@ class EncodedWindow:
             done: prompts that were asked before.
             total: prompts of the whole work.
         """
-        if self.model.device.type == "cpu":
-            batch = min(batch, _CPU_BATCH)
+        batch = min(batch, decoder_of(self.model).tiling.prompts)
         batches = [points_xy[i : i + batch] for i in range(0, len(points_xy), batch)]
         monitor.step("decode", done, total)
         with closing(side_by_side(self._candidates, batches, self.model.device)) as results:

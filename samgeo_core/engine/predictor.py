@@ -33,9 +33,14 @@ def decoder_of(model: LoadedModel) -> FactoredDecoder:
         return _decoders[model]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def image_terms(model: LoadedModel, embedding: Embedding) -> tuple[ImageTerms, ...]:
-    """The decoder's terms of an embedding without a mask prompt, remembered for later prompts."""
+    """`compute_image_terms`, remembered for later prompts; about 40 MB each."""
+    return compute_image_terms(model, embedding)
+
+
+def compute_image_terms(model: LoadedModel, embedding: Embedding) -> tuple[ImageTerms, ...]:
+    """The decoder's terms of an embedding without a mask prompt."""
     dense = model.sam.prompt_encoder.no_mask_embed.weight.detach().view(-1, 1, 1)
     return decoder_of(model).image_terms(embedding.features + dense)
 

@@ -1,0 +1,168 @@
+"""Attention between prompts' tokens and the image, on the few dimensions in which prompts differ.
+
+Each step goes through the image tokens stretch by stretch, and joins what it summed on the way
+(`products.join`). Letters and shapes are those of engine/decoder.py.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from samgeo_core.engine.image_terms import FoldedWeights, ImageTerms
+from samgeo_core.engine.products import Stretch, by_head, join, scores, softmax_over_tokens
+from samgeo_core.engine.threads import side_by_side
+
+
+class ImageAttention:
+    """The three meetings of tokens and image in SAM's two-way transformer.
+
+    Args:
+        folded: weights of the decoder.
+    """
+
+    def __init__(self, folded: FoldedWeights) -> None:
+        self.folded = folded
+
+    def _joined(
+        self, stretches: list[tuple[Stretch, Tensor, Tensor]], n_prompts: int
+    ) -> tuple[Tensor, Tensor]:
+        """Attention over all image tokens: values [B, T, h d] and sums of carried rows [B, J, R].
+
+        Args:
+            stretches: of each, the softmax of rows [B, J], values [h, B T, d] and sums [B, J, R].
+            n_prompts: B.
+        """
+        h = self.folded.n_heads
+
+        def prompt_major(x: Tensor) -> Tensor:
+            return x.view(h, n_prompts, -1, x.shape[2]).transpose(0, 1).flatten(1, 2)
+
+        values, rows = join(
+            [s.maximum for s, _, _ in stretches],
+            [s.total for s, _, _ in stretches],
+            [[prompt_major(p) for _, p, _ in stretches], [m for _, _, m in stretches]],
+        )
+        return values.view(n_prompts, h, -1, values.shape[2]).transpose(1, 2).flatten(2), rows
+
+    def layer0(self, terms: tuple[ImageTerms, ...], q0: Tensor) -> Tensor:
+        """Token-to-image attention of layer 0, [B, T, h d]: the image is still untouched."""
+        tokens, b = by_head(q0), len(q0)
+
+        def attend(part: ImageTerms) -> tuple[Stretch, Tensor]:
+            stretch = Stretch.of(torch.bmm(tokens, part.keys0))
+            return stretch, torch.bmm(stretch.weights, part.values0.transpose(1, 2))
+
+        seen, pooled = map(list, zip(*side_by_side(attend, terms, q0.device), strict=True))
+        (values,) = join([s.maximum for s in seen], [s.total for s in seen], [pooled])
+        return values.view(len(values), b, -1, values.shape[2]).permute(1, 2, 0, 3).flatten(2)
+
+    def layer1(
+        self, terms: tuple[ImageTerms, ...], k0: Tensor, v0: Tensor, carried: Tensor, q1: Tensor,
+        mix: Tensor, coefficients: list[Tensor], scales1: list[Tensor],
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Image-to-token attention of layer 0, its norm, token-to-image attention of layer 1.
+
+        Fills ``coefficients`` [B, J, n] with the scaled attention and ``scales1`` [B, n].
+        """
+        b, eps = len(k0), self.folded.layer0.norm4.eps
+        keys, values, queries = by_head(k0), by_head(v0), by_head(q1)
+        gram = torch.bmm(carried, carried.transpose(1, 2))
+
+        def attend(item: tuple[ImageTerms, Tensor, Tensor]) -> tuple[Stretch, Tensor, Tensor]:
+            part, scaled, scale_out = item
+            a0 = softmax_over_tokens(scores(keys, part.queries0, b))
+            quadratic = torch.bmm(gram, a0.flatten(1, 2)).view_as(a0)
+            quadratic.add_(scores(values, part.cross0, b)).mul_(a0)
+            variance = quadratic.flatten(1, 2).sum(1).add_(part.norm0).div_(carried.shape[2])
+            scale = torch.rsqrt(variance.add_(eps), out=scale_out)[:, None]
+            torch.mul(a0.flatten(1, 2), scale, out=scaled)
+            rated = torch.bmm(mix, scaled).view_as(a0)
+            self._rate(rated, scores(queries, part.keys1, b), scale)
+            stretch = Stretch.of(rated.flatten(1, 2))
+            mixed = torch.bmm(stretch.weights, scaled.transpose(1, 2))
+            weights = by_head(stretch.weights.mul_(scale).view_as(a0))
+            return stretch, torch.bmm(weights, part.values1.transpose(1, 2)), mixed
+
+        items = zip(terms, coefficients, scales1, strict=True)
+        return self._joined(list(side_by_side(attend, items, k0.device)), b)
+
+    @staticmethod
+    def _rate(rated: Tensor, products: Tensor, scale: Tensor) -> None:
+        """Add [B, h, T, 2 n]: products with the image, scaled by [B, 1, n], and with its places."""
+        n = rated.shape[-1]
+        rated.addcmul_(products[..., :n], scale[:, None]).add_(products[..., n:])
+
+    def final(
+        self, terms: tuple[ImageTerms, ...], k1: Tensor, v0: Tensor, v1: Tensor, basis: Tensor,
+        q2: Tensor, query_mix: Tensor, final_mix: Tensor, coefficients: list[Tensor],
+        scales1: list[Tensor], scales2: list[Tensor],
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Image-to-token attention of layer 1, its norm, the final token-to-image attention.
+
+        Fills the second half of ``coefficients`` [B, 2 J, n] and ``scales2`` [B, n].
+        """
+        b, h, rows = len(k1), self.folded.n_heads, basis.shape[1] // 2
+        keys, queries = by_head(k1), by_head(q2)
+        variance = _Variance(basis, by_head(v0), by_head(v1), self.folded.layer1.norm4.eps)
+
+        def attend(
+            item: tuple[ImageTerms, Tensor, Tensor, Tensor],
+        ) -> tuple[Stretch, Tensor, Tensor]:
+            part, both, scale_in, scale_out = item
+            scale = scale_in[:, None]
+            rated = torch.bmm(query_mix, both[:, :rows]).view(b, h, -1, part.n_tokens)
+            self._rate(rated, scores(keys, part.queries1, b), scale)
+            softmax_over_tokens(rated, out=both[:, rows:])
+            scale2 = variance.scale(part, both, scale, scale_out)[:, None]
+            rated = torch.bmm(final_mix, both).view(b, h, -1, part.n_tokens)
+            products = scores(queries, part.keys2, b)
+            rated.addcmul_(products[..., : part.n_tokens], scale[:, None]).mul_(scale2[:, None])
+            stretch = Stretch.of(rated.add_(products[..., part.n_tokens :]).flatten(1, 2))
+            weights = stretch.weights.mul_(scale2)
+            mixed = torch.bmm(weights, both.transpose(1, 2))
+            weights = by_head(weights.mul_(scale).view_as(rated))
+            return stretch, torch.bmm(weights, part.values2.transpose(1, 2)), mixed
+
+        items = zip(terms, coefficients, scales1, scales2, strict=True)
+        return self._joined(list(side_by_side(attend, items, k1.device)), b)
+
+
+class _Variance:
+    """The variance of image tokens over channels after layer 1, as a form in coefficients.
+
+    Args:
+        basis: [B, 2 J, 256], centred.
+        values0, values1: [h, B T, d], what the tokens carry into the image in each layer.
+        eps: of the norm.
+    """
+
+    def __init__(self, basis: Tensor, values0: Tensor, values1: Tensor, eps: float) -> None:
+        self.channels, self.rows, self.eps = basis.shape[2], basis.shape[1] // 2, eps
+        self.values0, self.values1 = values0, values1
+        gram = torch.bmm(basis, basis.transpose(1, 2))
+        # The form is symmetric: its mixed part is counted once, doubled.
+        self.upper = gram[:, : self.rows].clone()
+        self.upper[:, :, self.rows :] *= 2
+        self.lower = gram[:, self.rows :, self.rows :].contiguous()
+
+    def scale(self, part: ImageTerms, both: Tensor, scale1: Tensor, out: Tensor) -> Tensor:
+        """Reciprocal standard deviations [B, n] of a stretch, written to ``out``.
+
+        Args:
+            part: the stretch.
+            both: [B, 2 J, n], coefficients of both layers.
+            scale1: [B, 1, n], reciprocal standard deviations of layer 0.
+            out: [B, n].
+        """
+        b = len(both)
+        total = scale1[:, 0].square().mul_(part.norm1).addcmul_(scale1[:, 0], part.bias1)
+        for matrix, columns, weights, values, cross in (
+            (self.upper, both, both[:, : self.rows], self.values0, part.cross1a),
+            (self.lower, both[:, self.rows :], both[:, self.rows :], self.values1, part.cross1b),
+        ):
+            products = scores(values, cross, b)
+            form = torch.bmm(matrix, columns).view(products.shape)
+            form = form.addcmul_(products, scale1[:, None]).flatten(1, 2)
+            total.add_(form.mul_(weights).sum(1))
+        return torch.rsqrt(total.div_(self.channels).add_(self.eps), out=out)
