@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from samgeo_core.candidates import CandidateSet
+from samgeo_core.overlaps import common_px, overlapping_boxes
 
 Index = NDArray[np.int64]
 
@@ -54,9 +54,17 @@ class Likeness:
     @classmethod
     def measure(cls, candidates: CandidateSet, floor_iou: float = FLOOR_IOU) -> Likeness:
         """Compare the masks whose boxes allow an IoU above the floor."""
-        pairs = _near(candidates, floor_iou)
-        areas = candidates.areas_px
-        common = np.array([_common_px(candidates, i, j) for i, j in pairs.tolist()], np.int64)
+        boxes, areas = candidates.boxes_xyxy, candidates.areas_px
+        pairs, room = overlapping_boxes(boxes)
+        most = np.minimum(room, areas[pairs].min(axis=1))
+        pairs = pairs[most > _share(floor_iou) * areas[pairs].sum(axis=1)]
+        common = np.array(
+            [
+                common_px(candidates.mask(i), boxes[i], candidates.mask(j), boxes[j])
+                for i, j in pairs.tolist()
+            ],
+            np.int64,
+        )
         sums = areas[pairs].sum(axis=1)
         alike = common > _share(floor_iou) * sums
         return cls(pairs[alike], common[alike], sums[alike], floor_iou)
@@ -76,30 +84,3 @@ class Likeness:
 def _share(iou: float) -> float:
     """Of two masks with this IoU, the share of their areas' sum that both have."""
     return iou / (1 + iou)
-
-
-def _near(candidates: CandidateSet, iou: float) -> Index:
-    """Pairs whose boxes and areas don't rule out an IoU above a limit, [M, 2]."""
-    boxes, areas = candidates.boxes_xyxy, candidates.areas_px
-    shapes = shapely.box(*boxes.T.astype(np.float64))
-    first, second = shapely.STRtree(shapes).query(shapes, predicate=None)
-    once = first < second
-    first, second = first[once], second[once]
-    sides = np.minimum(boxes[first, 2:], boxes[second, 2:]) - np.maximum(
-        boxes[first, :2], boxes[second, :2]
-    )
-    most = np.minimum(sides.clip(0).prod(axis=1), np.minimum(areas[first], areas[second]))
-    near = most > _share(iou) * (areas[first] + areas[second])
-    pairs = np.stack([first[near], second[near]], axis=1).astype(np.int64)
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-
-
-def _common_px(candidates: CandidateSet, first: int, second: int) -> int:
-    """Pixels that two masks share."""
-    boxes = candidates.boxes_xyxy[[first, second]]
-    x0, y0 = boxes[:, :2].max(axis=0)
-    x1, y1 = boxes[:, 2:].min(axis=0)
-    parts = []
-    for index, (x, y) in zip((first, second), boxes[:, :2], strict=True):
-        parts.append(candidates.mask(index)[y0 - y : y1 - y, x0 - x : x1 - x])
-    return int(np.count_nonzero(parts[0] & parts[1]))

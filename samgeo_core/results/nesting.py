@@ -3,36 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from samgeo_core.objects import ObjectSet
-
-
-def _candidates(objects: ObjectSet, share: float) -> NDArray[np.int64]:
-    """Pairs (smaller, larger) that may be nested by their boxes, the next larger first; [M, 2]."""
-    boxes = objects.boxes_xyxy
-    shapes = shapely.box(*boxes.T.astype(np.float64))
-    smaller, larger = shapely.STRtree(shapes).query(shapes, predicate=None)
-    ascending = smaller < larger
-    smaller, larger = smaller[ascending], larger[ascending]
-    common_wh = np.minimum(boxes[smaller, 2:], boxes[larger, 2:]) - np.maximum(
-        boxes[smaller, :2], boxes[larger, :2]
-    )
-    room = common_wh.clip(0).prod(axis=1) >= share * objects.areas_px[smaller]
-    pairs = np.stack([smaller[room], larger[room]], axis=1)
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-
-
-def _common_px(objects: ObjectSet, boxes: NDArray[np.int64], first: int, second: int) -> int:
-    """Number of pixels that two objects share."""
-    x0, y0 = np.maximum(boxes[first, :2], boxes[second, :2])
-    x1, y1 = np.minimum(boxes[first, 2:], boxes[second, 2:])
-    pieces = []
-    for index in (first, second):
-        x, y = boxes[index, :2]
-        pieces.append(objects.masks[index][y0 - y : y1 - y, x0 - x : x1 - x])
-    return int(np.count_nonzero(pieces[0] & pieces[1]))
+from samgeo_core.overlaps import common_px, overlapping_boxes
 
 
 def _is_flat(objects: ObjectSet) -> bool:
@@ -60,9 +34,11 @@ def parent_ids(objects: ObjectSet, share: float = 0.9) -> NDArray[np.int64]:
     parents = np.zeros(len(objects), np.int64)
     if _is_flat(objects):
         return parents
-    boxes = objects.boxes_xyxy
+    boxes, masks = objects.boxes_xyxy, objects.masks
     needed = share * objects.areas_px
-    for smaller, larger in _candidates(objects, share):
-        if parents[smaller] == 0 and _common_px(objects, boxes, smaller, larger) >= needed[smaller]:
-            parents[smaller] = larger + 1
+    # Objects lie smallest first: the first of a pair is the smaller, the next larger comes first.
+    pairs, room = overlapping_boxes(boxes)
+    for i, j in pairs[room >= needed[pairs[:, 0]]].tolist():
+        if parents[i] == 0 and common_px(masks[i], boxes[i], masks[j], boxes[j]) >= needed[i]:
+            parents[i] = j + 1
     return parents
