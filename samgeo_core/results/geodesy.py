@@ -96,9 +96,9 @@ def _short_rings(
 
     Over an edge of a kilometre, length by the radii of curvature in its middle (Gauss's
     mid-latitude formula) is right to 1e-8. Areas follow from the trapezoids below the edges, where
-    the height of a place is the area between equator and parallel (Snyder 1987, eq. 3-12); the
-    shortest line bulges from such an edge by s² tan(latitude) / 8 R in its middle, so by
-    s³ tan(latitude) / 12 R in area, which bounds the error.
+    the height of a place is the area between equator and parallel (Snyder 1987, eq. 3-12). Below
+    the shortest line, e to the east and n to the north, lie tan(latitude) (e³ / 12 + e n² / 4) / R
+    more (the spherical excess to third order), at most tan(latitude) s³ / 8 R.
 
     Args:
         lonlat: [N, 2] degrees, ring after ring, each with its first vertex again as the last.
@@ -131,7 +131,7 @@ def _short_rings(
     closed = np.abs(np.add.reduceat(turns_lon, begins)) < math.pi
     low = np.maximum.reduceat(np.abs(lonlat[:, 1]), begins) < _POLAR_DEG
     short = np.maximum.reduceat(lengths, begins) < 1.5 * _LONGEST_EDGE_M
-    bulges = lengths**3 * np.abs(np.tan(middle)) / (12 * geod.a)
+    bulges = lengths**3 * np.abs(np.tan(middle)) / (8 * geod.a)
     exact = np.add.reduceat(bulges, begins) < 1e-6 * np.abs(figures[:, 0])
     return figures, closed & low & short & exact
 

@@ -20,6 +20,6 @@ def test_every_overlap_is_found_and_counted(candidates: CandidateSet) -> None:
         for i in range(j):
             expected = np.count_nonzero(full(candidates, i) & full(candidates, j))
             assert known.get((i, j), 0) >= expected
-            if known.get(i, j):
+            if known.get((i, j)):
                 masks = candidates.mask(i), candidates.mask(j)
                 assert common_px(masks[0], boxes[i], masks[1], boxes[j]) == expected
