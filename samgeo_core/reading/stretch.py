@@ -107,7 +107,7 @@ def _range(values: NDArray[Any], mode: Literal["percentile", "minmax"]) -> tuple
         if inner[1] > inner[0]:
             low, high = float(inner[0]), float(inner[1])
     limit = float(np.finfo(np.float64).max) / 4
-    return max(low, -limit), min(high, limit)
+    return max(min(low, limit), -limit), max(min(high, limit), -limit)
 
 
 def _scale(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:

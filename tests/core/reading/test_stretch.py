@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -113,6 +113,7 @@ class TestFit:
         fitted = Stretch.fit(RGB, planes(1, 2), np.zeros((3, 1, 2), bool), "percentile")
         assert (fitted.lows, fitted.highs) == ((0, 0, 0), (1, 1, 1))
 
+    @example(np.full((3, 2, 8), 4.5e307), "percentile")
     @given(hnp.arrays(np.float64, (3, 2, 8)), st.sampled_from(["percentile", "minmax"]))
     def test_any_float_gives_a_range_that_applies(self, values: np.ndarray, mode: Any) -> None:
         with np.errstate(over="ignore"):
