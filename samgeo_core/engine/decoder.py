@@ -30,7 +30,7 @@ from torch.nn import functional as F
 from samgeo_core.engine.image_attention import ImageAttention
 from samgeo_core.engine.image_terms import FoldedWeights, ImageTerms
 from samgeo_core.engine.products import split_heads
-from samgeo_core.engine.threads import side_by_side
+from samgeo_core.engine.threads import core_count, side_by_side
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,17 @@ class FactoredDecoder:
         self.scaling = 1.0 / math.sqrt(self.final.internal_dim // self.n_heads)
 
     @torch.no_grad()
-    def image_terms(self, image: Tensor) -> tuple[ImageTerms, ...]:
+    def image_terms(self, image: Tensor, few_prompts: bool = False) -> tuple[ImageTerms, ...]:
         """Everything that depends on the image only, by stretch of its tokens.
 
         Args:
             image: [256, 64, 64], encoder output plus the dense prompt embedding.
+            few_prompts: one long stretch for each core, which suits single prompts.
         """
         x = image.flatten(1)
         step = min(self.tiling.tokens, x.shape[1])
+        if few_prompts:
+            step = max(step, -(-x.shape[1] // core_count()))
         starts = range(0, x.shape[1], step)
         return tuple(self.folded.image_terms(x, slice(i, i + step)) for i in starts)
 
@@ -153,7 +156,8 @@ class FactoredDecoder:
             sparse: [B, K, 256], sparse prompt embeddings.
             multimask: the three heads of ambiguous prompts, or the single one.
         """
-        n, at_once = len(sparse), self.tiling.prompts
+        n = len(sparse)
+        at_once = max(1, self.tiling.prompts * self.tiling.tokens // terms[0].n_tokens)
         output_tokens = torch.cat([self.decoder.iou_token.weight, self.decoder.mask_tokens.weight])
         pe = torch.cat([output_tokens.expand(n, -1, -1), sparse], dim=1)
         rows = self.n_heads * pe.shape[1]

@@ -35,14 +35,16 @@ def decoder_of(model: LoadedModel) -> FactoredDecoder:
 
 @lru_cache(maxsize=4)
 def image_terms(model: LoadedModel, embedding: Embedding) -> tuple[ImageTerms, ...]:
-    """`compute_image_terms`, remembered for later prompts; about 40 MB each."""
-    return compute_image_terms(model, embedding)
+    """The decoder's terms for single prompts, remembered for later ones; about 40 MB each."""
+    return compute_image_terms(model, embedding, few_prompts=True)
 
 
-def compute_image_terms(model: LoadedModel, embedding: Embedding) -> tuple[ImageTerms, ...]:
+def compute_image_terms(
+    model: LoadedModel, embedding: Embedding, few_prompts: bool = False
+) -> tuple[ImageTerms, ...]:
     """The decoder's terms of an embedding without a mask prompt."""
     dense = model.sam.prompt_encoder.no_mask_embed.weight.detach().view(-1, 1, 1)
-    return decoder_of(model).image_terms(embedding.features + dense)
+    return decoder_of(model).image_terms(embedding.features + dense, few_prompts)
 
 
 def decode_masks(
@@ -115,7 +117,7 @@ def predict(
         terms = (
             image_terms(model, embedding)
             if dense is None
-            else decoder.image_terms(embedding.features + dense[i])
+            else decoder.image_terms(embedding.features + dense[i], few_prompts=True)
         )
         part = sparse if dense is None else sparse[i : i + 1]
         state = decoder.transform(terms, part, multimask)
