@@ -171,7 +171,7 @@ class SegmentConfig:
         window_px: side of the windows the raster is read in; None reads it whole.
         preset: exact (SAM's own automatic masks, at one scale) or full (everything, at several
             scales: thresholds and grid follow from the image, so `automatic` has no say) or fast
-            (as full, but in few windows and with few prompts: misses what is small).
+            (as full, but with fewer prompts, and close up only where small things abound).
         automatic: SAM's parameters, for the exact preset.
         selection: which candidates become objects; None takes the preset's own rule.
     """

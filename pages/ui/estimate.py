@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 
@@ -40,8 +41,10 @@ DEFAULT_RATES = {
     "vit_h": Rate(50.0, 0.024),
 }
 _FIXED_S = 2.0
-_OPEN_SHARES = {"full": 0.4, "fast": 0.3}
+_OPEN_SHARES = {"full": 0.4, "fast": 0.1}
 """Share of a preset's grid that is asked: the rest is flat or explained already."""
+_WINDOW_SHARES = {"full": 1.0, "fast": 0.5}
+"""Share of a preset's windows that are looked through."""
 
 _slowness: dict[tuple[str | None, str | None], float] = {}
 """How many times the default a model took on a device when it ran last; None is any model."""
@@ -53,7 +56,8 @@ def workload(shape_hw: ShapeHW, config: SegmentConfig) -> Workload:
     if config.preset in {"full", "fast"}:
         looks = list(plan_looks(shape_hw, FullConfig.of(config.preset)))
         cells = sum(look.core.width * look.core.height / look.steps_px[-1] ** 2 for look in looks)
-        return Workload(len(looks), round(_OPEN_SHARES[config.preset] * cells))
+        images = math.ceil(_WINDOW_SHARES[config.preset] * len(looks))
+        return Workload(images, round(_OPEN_SHARES[config.preset] * cells))
     windows = len(config.windows(shape_hw))
     images, prompts = _of_one_window(config.automatic)
     return Workload(windows * images, windows * prompts)

@@ -32,8 +32,8 @@ PRESETS = {
     ),
     "quick": Preset(
         "Quick look",
-        "As Everything, but in large windows only and with far fewer questions: several times "
-        "faster, finds large and middling objects, misses many small ones.",
+        "As Everything, but with far fewer questions, and close up only where the image is full "
+        "of small things: several times faster, misses some of the objects.",
         engine="fast",
     ),
     "sam": Preset(

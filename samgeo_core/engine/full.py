@@ -67,6 +67,7 @@ class _Survey:
         explained: float32 [H, W], area in px of the smallest confident mask on each pixel,
             infinite where there is none, zero where there is no data.
         seen: float32 [H, W], the same for all masks that may become objects.
+        left_to_finer: bool [H, W], where a window was full of what finer ones show better.
     """
 
     def __init__(self, tile: TileImage, config: FullConfig) -> None:
@@ -75,6 +76,7 @@ class _Survey:
         self.edges = edge_strength(tile)
         self.explained = np.where(tile.valid, np.float32(np.inf), np.float32(0))
         self.seen = self.explained.copy()
+        self.left_to_finer = np.zeros(tile.shape_hw, np.bool_)
 
     def encode(self, model: LoadedModel, look: Look, floor: Floor) -> EncodedWindow:
         """Encode the window of a look."""
@@ -87,6 +89,25 @@ class _Survey:
         is_open = self.explained[part] > (self.config.settled_steps * step_px) ** 2
         points = busy_points(self.edges[part], is_open, step_px)
         return points + np.array([look.core.x, look.core.y], np.float64)
+
+    def is_left_out(self, look: Look) -> bool:
+        """Whether a coarser window has said all there is."""
+        if look.is_coarsest or not self.config.finer_where_small:
+            return False
+        return not self.left_to_finer[look.core.slices].any()
+
+    def leave_to_finer(self, look: Look, found: list[MaskCandidate]) -> bool:
+        """Whether a window is so full of small objects that finer ones should go on."""
+        config, side = self.config, max(look.window.shape_hw)
+        if side <= config.finest_px:
+            return False
+        good = [mask.area_px for mask in found if mask.quality >= config.promising]
+        limit = (config.small_px * side / (2 * config.finest_px)) ** 2
+        small = sum(area < limit for area in good)
+        if small <= config.small_share * len(good):
+            return False
+        self.left_to_finer[look.core.slices] = True
+        return True
 
     def still_open(self, points_xy: NDArray[np.float64], step_px: int) -> NDArray[np.float64]:
         """Those of some points that nothing explains yet."""
@@ -117,6 +138,8 @@ def _look(model: LoadedModel, survey: _Survey, look: Look, monitor: Monitor) -> 
         config.floor_score, config.floor_stability, 1.0, 2.0, config.window_share, sketch=True
     )
     origin = np.array([look.window.x, look.window.y])
+    if survey.is_left_out(look):
+        return []
     for i, step in enumerate(look.steps_px):
         inner = monitor.part(i, len(look.steps_px))
         waiting = _scattered(survey.open_points(look, step))
@@ -135,6 +158,8 @@ def _look(model: LoadedModel, survey: _Survey, look: Look, monitor: Monitor) -> 
                     found.append(mask)
                     new += survey.learn(mask)
             asked += len(points)
+            if survey.leave_to_finer(look, found):
+                return without_duplicates(found, config.duplicate_iou)
             # A coarse grid that finds little still leaves small things to a finer one.
             least = config.least_yield if step == look.steps_px[-1] else config.least_yield / 4
             if len(points) >= config.round // 2 and new < least * len(points):

@@ -33,6 +33,10 @@ class FullConfig:
         gap_share: share of the valid pixels that may stay uncovered without being asked again.
         gap_width: gaps of a smaller radius, in px of a finest window, aren't asked.
         gap_score, gap_stability: weaker masks are no candidates for gaps.
+        small_px: objects of a smaller side in the model's input are seen better through finer
+            windows; a window full of them is left to those.
+        small_share: share of small objects from which a window is full of them.
+        finer_where_small: look through finer windows only where a coarser one was left to them.
         reduced_precision: encode in bfloat16 where the processor computes in it.
     """
 
@@ -54,14 +58,17 @@ class FullConfig:
     gap_width: float = 2.0
     gap_score: float = 0.3
     gap_stability: float = 0.3
+    small_px: float = 32.0
+    small_share: float = 1.0
+    finer_where_small: bool = False
     reduced_precision: bool = False
 
     @classmethod
     def of(cls, preset: str) -> FullConfig:
         """The configuration of the preset "full" or "fast"."""
         return cls() if preset == "full" else cls(
-            finest_px=1024, overlap=0.0, steps_px=(64, 32), round=32, least_yield=0.15,
-            settled=0.8, settled_steps=6.0, gap_share=0.1, reduced_precision=True,
+            overlap=0.0, steps_px=(32, 16), round=32, least_yield=0.15, gap_share=0.1,
+            small_share=0.25, finer_where_small=True, reduced_precision=True,
         )  # fmt: skip
 
 

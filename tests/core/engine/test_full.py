@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from samgeo_core.engine.full import generate_full
+from samgeo_core.candidates import MaskCandidate
+from samgeo_core.engine.full import _Survey, generate_full
 from samgeo_core.engine.ladder import FullConfig, plan_looks
 from samgeo_core.errors import CancelledError
 from samgeo_core.progress import CancelToken, Monitor, Progress
@@ -35,6 +36,25 @@ def test_windows_of_each_scale_answer_for_every_pixel_once(shape_hw: ShapeHW) ->
         assert (counts == 1).all()
     order = [look.steps_px[0] for look in looks]
     assert order == sorted(order, reverse=True)
+
+
+@pytest.mark.parametrize(("side_px", "is_left"), [(10, True), (40, False)])
+def test_only_a_window_full_of_small_things_is_left_to_finer_ones(
+    side_px: int, is_left: bool
+) -> None:
+    tile = TileImage.from_rgb(np.zeros((1000, 1000, 3), np.uint8))
+    coarse, *fine = plan_looks(tile.shape_hw, FullConfig.of("fast"))
+    found = [
+        MaskCandidate.of(np.ones((side, side), np.bool_), (50 * i, 0), 1.0, 1.0, (50 * i, 0))
+        for i, side in enumerate([side_px] * 3 + [200] * 7)
+    ]
+    survey = _Survey(tile, FullConfig.of("fast"))
+    assert survey.leave_to_finer(coarse, found) == is_left
+    assert [survey.is_left_out(look) for look in (coarse, *fine)] == [False] + [not is_left] * 4
+    assert not survey.leave_to_finer(fine[0], found)
+    thorough = _Survey(tile, FullConfig())
+    assert not thorough.leave_to_finer(coarse, found)
+    assert not any(thorough.is_left_out(look) for look in plan_looks(tile.shape_hw, FullConfig()))
 
 
 @pytest.fixture(scope="module")
