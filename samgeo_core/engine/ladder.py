@@ -59,7 +59,7 @@ class FullConfig:
     gap_score: float = 0.3
     gap_stability: float = 0.3
     small_px: float = 32.0
-    small_share: float = 1.0
+    small_share: float = 0.25
     finer_where_small: bool = False
     reduced_precision: bool = False
 
@@ -68,7 +68,7 @@ class FullConfig:
         """The configuration of the preset "full" or "fast"."""
         return cls() if preset == "full" else cls(
             overlap=0.0, steps_px=(32, 16), round=32, least_yield=0.15, gap_share=0.1,
-            small_share=0.25, finer_where_small=True, reduced_precision=True,
+            finer_where_small=True, reduced_precision=True,
         )  # fmt: skip
 
 
