@@ -71,7 +71,7 @@ class Segmentation:
         return CandidatePool(candidates, self.tile.valid, self.grid)
 
 
-class _Clock:
+class Clock:
     """Seconds by stage."""
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ def segment(
         CancelledError: the monitor's token was cancelled.
     """
     config = config or SegmentConfig()
-    clock = _Clock()
+    clock = Clock()
     # Read first: what is wrong with source or bands should be told before a large download.
     monitor.step("read", 0, 1)
     with clock.stage("read"):
@@ -120,7 +120,7 @@ def segment(
         with clock.stage("load model"):
             model = cached_model(config.model, config.checkpoint, config.device, monitor=monitor)
     with clock.stage("segment"):
-        candidates = _candidates(model, tile, config, monitor)
+        candidates = candidates_of_tile(model, tile, config, monitor)
     whole = Window.whole(raster.grid.shape_hw)
     grid = raster.grid.window(area or whole)
     with clock.stage("select"):
@@ -139,7 +139,7 @@ def segment(
         "n_candidates": len(candidates),
         **_figures(objects, tile.valid, config.rule),
         "seconds": clock.seconds,
-        "peak_memory_bytes": _peak_memory_bytes(),
+        "peak_memory_bytes": peak_memory_bytes(),
     }
     return Segmentation(objects, grid, tile, config, record, candidates)
 
@@ -155,7 +155,7 @@ def _figures(objects: ObjectSet, valid: BoolMask, rule: SelectionRule) -> dict[s
     }
 
 
-def _candidates(
+def candidates_of_tile(
     model: LoadedModel, tile: TileImage, config: SegmentConfig, monitor: Monitor
 ) -> CandidateSet:
     """What a model offers for a tile, looked at window by window."""
@@ -190,7 +190,7 @@ def write_run(segmentation: Segmentation, out_dir: Path, monitor: Monitor = SILE
     Raises:
         ExportError: a file can't be written.
     """
-    clock = _Clock()
+    clock = Clock()
     with clock.stage("write"):
         monitor.step("write", 0, 4)
         write_annotation(out_dir / "annotations.png", segmentation.objects, segmentation.tile)
@@ -279,7 +279,7 @@ def write_record(record: dict[str, Any], path: Path) -> None:
         partial.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
 
 
-def _peak_memory_bytes() -> int | None:
+def peak_memory_bytes() -> int | None:
     """Most memory this process held so far; None where the system doesn't tell."""
     try:
         import resource
