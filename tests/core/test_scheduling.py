@@ -158,7 +158,7 @@ def test_a_killed_worker_is_survived(cluster: Any, tmp_path: Path) -> None:
 
 def test_a_region_that_ends_every_worker_is_named(cluster: Any, tmp_path: Path) -> None:
     work = Shout(tmp_path, kill_at=2, always=True)
-    with pytest.raises(SamGeoError, match="Region 2 .* ended several workers"):
+    with pytest.raises(SamGeoError, match=r"Region 2 .* ended several workers"):
         list(map_regions(work, PLAN, scheduler=cluster.scheduler_address))
 
 
