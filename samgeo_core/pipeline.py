@@ -37,6 +37,7 @@ from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
 
 if TYPE_CHECKING:
+    from samgeo_core.engine.ladder import Place
     from samgeo_core.models.loading import LoadedModel
 
 __all__ = ["SegmentConfig", "Segmentation", "read_record", "reselect", "segment", "write_run"]
@@ -156,14 +157,26 @@ def _figures(objects: ObjectSet, valid: BoolMask, rule: SelectionRule) -> dict[s
 
 
 def candidates_of_tile(
-    model: LoadedModel, tile: TileImage, config: SegmentConfig, monitor: Monitor
+    model: LoadedModel,
+    tile: TileImage,
+    config: SegmentConfig,
+    monitor: Monitor,
+    place: Place | None = None,
 ) -> CandidateSet:
-    """What a model offers for a tile, looked at window by window."""
+    """What a model offers for a tile, looked at window by window.
+
+    Args:
+        model: the model.
+        tile: the pixels.
+        config: how thoroughly.
+        monitor: see `segment`.
+        place: of the tile, if it is a region of a raster.
+    """
     if config.preset in {"full", "fast"}:
         from samgeo_core.engine.full import generate_full
         from samgeo_core.engine.ladder import FullConfig
 
-        return generate_full(model, tile, FullConfig.of(config.preset), monitor)
+        return generate_full(model, tile, FullConfig.of(config.preset), monitor, place)
     from samgeo_core.engine.automatic import generate
 
     windows = config.windows(tile.shape_hw)

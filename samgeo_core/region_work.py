@@ -11,12 +11,13 @@ from samgeo_core import __version__
 from samgeo_core.area import AreaOfInterest
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import SegmentConfig
+from samgeo_core.engine.ladder import Place
 from samgeo_core.errors import ParameterError, RasterError, WeightsError
 from samgeo_core.pool import CandidatePool
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import Stretch
-from samgeo_core.regions import Region
+from samgeo_core.regions import Region, RegionPlan
 from samgeo_core.run_folder import RunFolder, pack
 from samgeo_core.stream_options import NO_LIMIT_PX
 from samgeo_core.tile import TileImage
@@ -31,8 +32,8 @@ class Finder(Protocol):
         """All that decides what is found, JSON-ready."""
         ...
 
-    def __call__(self, tile: TileImage, monitor: Monitor) -> CandidateSet:
-        """The candidates in a tile, in the frame of the tile."""
+    def __call__(self, tile: TileImage, monitor: Monitor, place: Place) -> CandidateSet:
+        """The candidates in a tile that is a region of a raster, in the frame of the tile."""
         ...
 
 
@@ -69,7 +70,7 @@ class ModelFinder:
         asked = {name: asked[name] for name in kept}
         return {**asked, "model_sha256": self.sha256}
 
-    def __call__(self, tile: TileImage, monitor: Monitor) -> CandidateSet:
+    def __call__(self, tile: TileImage, monitor: Monitor, place: Place) -> CandidateSet:
         """See `Finder`.
 
         Raises:
@@ -85,7 +86,7 @@ class ModelFinder:
                 f"This worker has other weights for {config.model} ({model.sha256[:12]}) than the "
                 f"run was begun with ({self.sha256[:12]}): fetch the same on all machines."
             )
-        return candidates_of_tile(model, tile, config, monitor)
+        return candidates_of_tile(model, tile, config, monitor, place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +99,7 @@ class RasterWork:
         bands: shown as red, green and blue.
         stretch: how values become 8 bits, for the whole raster.
         finder: finds candidates.
+        plan: of which regions are.
         folder: of the run.
         area: where to look; None is everywhere.
         version: of this library; workers must have the same.
@@ -108,13 +110,14 @@ class RasterWork:
     bands: tuple[int, int, int]
     stretch: Stretch
     finder: Finder
+    plan: RegionPlan
     folder: RunFolder
     area: AreaOfInterest | None = None
     version: str = __version__
 
     def wants(self, region: Region) -> bool:
-        """Whether the area reaches into a region."""
-        return self.area is None or self.area.within(region.window) is not None
+        """Whether the area reaches into what a region answers for."""
+        return self.area is None or self.area.within(region.core) is not None
 
     def part(self, region: Region) -> RasterWork:
         """The same with no more of the area than this region's."""
@@ -143,8 +146,10 @@ class RasterWork:
                 f"This worker runs samgeo_core {__version__}, the run was begun with "
                 f"{self.version}: install the same on all machines."
             )
+        plan = self.plan
+        place = Place(region.window, region.core, plan.extent, plan.margin_px)
         found = (
-            self.finder(tile, monitor)
+            self.finder(tile, monitor, place)
             if tile.valid.any()
             else CandidateSet.collect(tile.shape_hw, ())
         )

@@ -11,7 +11,7 @@ import logging
 import queue
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
@@ -61,7 +61,7 @@ def map_regions(
     total: int = 0,
     monitor: Monitor = SILENT,
     on_dashboard: Callable[[str], None] | None = None,
-) -> Iterator[tuple[Region, bytes | None]]:
+) -> Generator[tuple[Region, bytes | None]]:
     """Apply work to regions and yield each with its result as it is finished, in any order.
 
     Args:
@@ -85,7 +85,7 @@ def map_regions(
 
 def _here(
     work: RegionWork[_TILE], regions: Iterable[Region], done: int, total: int, monitor: Monitor
-) -> Iterator[tuple[Region, bytes | None]]:
+) -> Generator[tuple[Region, bytes | None]]:
     """One region after the other, as each uses all cores; the next is read meanwhile."""
     with ThreadPoolExecutor(1, "samgeo-read") as reader:
         waiting = iter(regions)
@@ -111,7 +111,7 @@ def _on_cluster(
     total: int,
     monitor: Monitor,
     on_dashboard: Callable[[str], None] | None,
-) -> Iterator[tuple[Region, bytes | None]]:
+) -> Generator[tuple[Region, bytes | None]]:
     client = _connect(address)
     if on_dashboard is not None and client.dashboard_link:
         on_dashboard(client.dashboard_link)

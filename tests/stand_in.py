@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from samgeo_core.candidates import CandidateSet, MaskCandidate
+from samgeo_core.engine.ladder import Place
 from samgeo_core.progress import Monitor
 from samgeo_core.tile import TileImage
 from tests.factories import write_raster
@@ -35,7 +36,7 @@ class BrightPartsFinder:
     def identity(self) -> dict[str, Any]:
         return {"finder": "bright parts", "least": self.least}
 
-    def __call__(self, tile: TileImage, monitor: Monitor) -> CandidateSet:
+    def __call__(self, tile: TileImage, monitor: Monitor, place: Place) -> CandidateSet:
         monitor.step("decode", 0, 1)
         time.sleep(self.pause_s)
         if self.log is not None:
