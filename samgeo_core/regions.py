@@ -139,6 +139,12 @@ class RegionPlan:
         n = len(self._columns)
         return (row * n + column for row in self._rows.meeting(y0, y1) for column in columns)
 
+    def last_meeting(self, box_xyxy: tuple[int, int, int, int]) -> int:
+        """The last region whose window shares pixels with a box of the area."""
+        x0, y0, x1, y1 = box_xyxy
+        row = self._rows.meeting(y0, y1)[-1]
+        return row * len(self._columns) + self._columns.meeting(x0, x1)[-1]
+
     def is_cut(self, region: Region, box_xyxy: tuple[int, int, int, int]) -> bool:
         """Whether a box within a region's window reaches an edge behind which the raster goes on.
 
