@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,8 @@ from samgeo_core.objects import BoolMask
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.results.files import folder_beside
 from samgeo_core.results.labels import Labels, label_dtype, paint, writing_labels, writing_mask
+from samgeo_core.wholes import WholeObject
 from samgeo_core.windows import Window
-
-if TYPE_CHECKING:
-    from samgeo_core.seams import WholeObject
 
 _SQUARE_PX = 2048
 """Whole blocks of the file, and few enough pixels to be painted in memory."""
@@ -50,6 +48,9 @@ class LabelWriter:
         window: the part of the raster to write; None takes all.
         monitor: hears of the stage "write labels", square by square.
 
+    Attributes:
+        covered_px: pixels of any object; known once the block has ended.
+
     Raises:
         ParameterError: an id is too high.
         ExportError: a file can't be written.
@@ -70,6 +71,7 @@ class LabelWriter:
         self._grid = grid.window(self._window)
         self._monitor = monitor
         self._highest = 0
+        self.covered_px = 0
         self._open = ExitStack()
 
     def __enter__(self) -> LabelWriter:
@@ -139,6 +141,7 @@ class LabelWriter:
                 height = min(_SQUARE_PX, self._window.height - y)
                 labels = np.zeros((height, width), dtype)
                 _paint_square(self._file((column, row)), labels)
+                self.covered_px += int(np.count_nonzero(labels))
                 for target, values in zip(targets, (labels, _mask(labels)), strict=False):
                     target.write(values, 1, window=RasterioWindow(x, y, width, height))
         self._monitor.step("write labels", len(used), len(used))

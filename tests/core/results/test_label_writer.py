@@ -18,9 +18,10 @@ from samgeo_core.progress import CancelToken, Monitor, Progress
 from samgeo_core.results import label_writer
 from samgeo_core.results.label_writer import LabelWriter
 from samgeo_core.results.labels import binary_mask, label_raster, write_label_raster
+from samgeo_core.wholes import WholeObject
 from samgeo_core.windows import Window
 from tests.core.results.test_files import files_of_at_most
-from tests.core.results.wholes import Whole, in_pieces
+from tests.core.results.wholes import in_pieces
 from tests.factories import UTM_33N
 
 SHAPE = (41, 53)
@@ -59,6 +60,7 @@ def test_labels_are_those_of_the_objects_painted_at_once(
         np.testing.assert_array_equal(dataset.read(1), label_raster(objects))
     with rasterio.open(folder / "mask.tif") as dataset:
         np.testing.assert_array_equal(dataset.read(1), binary_mask(objects))
+    assert writer.covered_px == (label_raster(objects) > 0).sum()
     assert sorted(path.name for path in folder.iterdir()) == ["labels.tif", "mask.tif"]
 
 
@@ -107,10 +109,10 @@ def test_files_are_those_of_labels_in_memory(tmp_path: Path, grid: GeoGrid, high
         assert dataset.nodata == 0
 
 
-def _box(object_id: int, box_xyxy: tuple[int, int, int, int]) -> Whole:
+def _box(object_id: int, box_xyxy: tuple[int, int, int, int]) -> WholeObject:
     x0, y0, x1, y1 = box_xyxy
     mask = np.ones((y1 - y0, x1 - x0), np.bool_)
-    return Whole(object_id, 0, (((x0, y0), mask),), 1, 1, (0, 0), mask.size, box_xyxy)
+    return WholeObject(object_id, 0, (((x0, y0), mask),), 1, 1, (0, 0), mask.size, box_xyxy)
 
 
 def test_no_objects_give_an_empty_raster(tmp_path: Path) -> None:
@@ -128,7 +130,7 @@ def test_an_object_over_the_whole_raster_needs_no_array_of_it(tmp_path: Path) ->
     grid = GeoGrid((side, side), UTM_33N, CRS.from_epsg(32633))
     strip = np.ones((side // 10, side), np.bool_)
     pieces = tuple(((0, i * side // 10), strip) for i in range(10))
-    river = Whole(2, 0, pieces, 1, 1, (0, 0), side * side, (0, 0, side, side))
+    river = WholeObject(2, 0, pieces, 1, 1, (0, 0), side * side, (0, 0, side, side))
     with LabelWriter(tmp_path / "labels.tif", grid) as writer:
         writer.append([_box(1, (2000, 2000, 2100, 2100))])
         writer.append([river])

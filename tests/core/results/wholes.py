@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from samgeo_core.objects import BoolMask, ObjectSet
-
-
-@dataclass(frozen=True, eq=False)
-class Whole:
-    """The fields of a whole object that writing needs."""
-
-    object_id: int
-    parent_id: int
-    pieces: tuple[tuple[tuple[int, int], BoolMask], ...]
-    score: float
-    stability: float
-    point_xy: tuple[float, float]
-    area_px: int
-    box_xyxy: tuple[int, int, int, int]
+from samgeo_core.wholes import Piece, WholeObject
 
 
 def in_pieces(
     objects: ObjectSet, random: np.random.Generator, parents: NDArray[np.int64] | None = None
-) -> list[Whole]:
+) -> list[WholeObject]:
     """The objects of a set in any order, each in disjoint crops."""
     wholes = []
     for index, item in enumerate(objects):
@@ -34,7 +19,7 @@ def in_pieces(
         height, width = item.mask.shape
         x, y = item.offset_xy
         wholes.append(
-            Whole(
+            WholeObject(
                 item.object_id,
                 0 if parents is None else int(parents[index]),
                 tuple(pieces),
@@ -48,9 +33,7 @@ def in_pieces(
     return [wholes[i] for i in random.permutation(len(wholes))]
 
 
-def _pieces(
-    mask: BoolMask, offset_xy: tuple[int, int], random: np.random.Generator
-) -> list[tuple[tuple[int, int], BoolMask]]:
+def _pieces(mask: BoolMask, offset_xy: tuple[int, int], random: np.random.Generator) -> list[Piece]:
     """Cut a mask into a patchwork: some pieces are rectangles, some reach into each other."""
     if random.random() < 0.3:
         return [(offset_xy, mask)]
