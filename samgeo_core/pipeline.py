@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from samgeo_core.candidates import CandidateSet
+from samgeo_core.clock import Clock, peak_memory_bytes
 from samgeo_core.config import SegmentConfig, SelectionRule
 from samgeo_core.errors import ExportError
 from samgeo_core.geogrid import GeoGrid
@@ -70,19 +67,6 @@ class Segmentation:
         if candidates is None:
             candidates = CandidateSet.of_objects(self.objects)
         return CandidatePool(candidates, self.tile.valid, self.grid)
-
-
-class Clock:
-    """Seconds by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
 
 
 def segment(
@@ -261,6 +245,11 @@ def read_record(run_dir: Path) -> dict[str, Any]:
     missing = [
         n for n in ("run.json", "labels.tif", CANDIDATES_FILE) if not (run_dir / n).is_file()
     ]
+    if missing == [CANDIDATES_FILE] and (run_dir / "regions").is_dir():
+        raise ExportError(
+            f"The run in {run_dir} went region by region: give the new rule to the command segment "
+            "with that OUT_DIR, which chooses again without asking the model."
+        )
     if missing:
         raise ExportError(
             f"A folder of results with {', '.join(missing)} is needed, but {run_dir} holds none: "
@@ -290,13 +279,3 @@ def write_record(record: dict[str, Any], path: Path) -> None:
     """
     with replacing(path) as partial:
         partial.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
-
-
-def peak_memory_bytes() -> int | None:
-    """Most memory this process held so far; None where the system doesn't tell."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

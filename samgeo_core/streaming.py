@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from samgeo_core.area import AreaOfInterest
+from samgeo_core.clock import Clock, peak_memory_bytes
 from samgeo_core.config import SegmentConfig
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import ObjectSet
-from samgeo_core.pipeline import Clock, peak_memory_bytes
 from samgeo_core.pool import CandidatePool
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.reading.raster import Raster
@@ -31,7 +31,7 @@ from samgeo_core.regions import Region, RegionPlan
 from samgeo_core.results.files import folder_beside
 from samgeo_core.results.stream_results import LABELS, Figures, put_in_place, write_results
 from samgeo_core.run_folder import RunFolder, clear, locked, plan_note, unpack
-from samgeo_core.scheduling import STAGE, map_regions
+from samgeo_core.scheduling import map_regions
 from samgeo_core.seams import join_regions
 from samgeo_core.stream_options import StreamOptions
 from samgeo_core.windows import Window
@@ -80,7 +80,8 @@ def segment_to_folder(
         options: how the raster is cut, and where its regions are segmented.
         area: only this part: a window, or a polygon of which the pixels inside count as data.
         finder: finds candidates; None asks the model that ``config`` names.
-        monitor: hears of the stages "read", "load model", "segment" and "write"; may cancel.
+        monitor: hears of the stages "read", "load model", "join" (what was finished before),
+            "segment" and "write labels"; may cancel.
         tell: takes sentences for the person who waits.
 
     Returns:
@@ -185,11 +186,15 @@ def _offered(
         monitor=monitor,
         on_dashboard=lambda link: tell(f"Dashboard of the cluster: {link}"),
     )
+    going_on = True
     with closing(arriving):
         for region in plan:
             if not work.wants(region):
                 tally.skipped += 1
                 continue
+            going_on = going_on and folder.has(region)
+            if going_on:
+                monitor.step("join", region.index, len(plan))
             # Others may arrive first; they wait on the disk for their turn.
             with clock.stage("segment"):
                 while not folder.has(region) and (arrived := next(arriving, None)) is not None:
@@ -205,7 +210,8 @@ def _load(region: Region, work: RasterWork, grid: GeoGrid, monitor: Monitor) -> 
     patience = time.monotonic() + _SHARED_STORAGE_S
     known = work.folder.has(region)
     while not known and time.monotonic() < patience:
-        monitor.step(STAGE, 0, 0)
+        if monitor.cancel is not None:
+            monitor.cancel.raise_if_cancelled()
         time.sleep(0.25)
         known = work.folder.has(region)
     pool = work.folder.load(region, grid) if known else None

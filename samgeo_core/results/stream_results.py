@@ -19,6 +19,8 @@ from samgeo_core.wholes import WholeObject
 from samgeo_core.windows import Window
 
 LABELS, MASK, VECTORS, RECORD = "labels.tif", "mask.tif", "objects.gpkg", "run.json"
+_OF_OTHERS = ("annotations.png", "objects.npz", "candidates.npz")
+"""What a run that fits into memory writes too; here it would be of another result."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def put_in_place(folder: Path, out_dir: Path, record: str) -> None:
     """
     with replacing(out_dir / RECORD) as partial:
         partial.write_text(record, "utf-8")
-        (out_dir / RECORD).unlink(missing_ok=True)
+        for name in (RECORD, *_OF_OTHERS):
+            (out_dir / name).unlink(missing_ok=True)
         for name in (LABELS, MASK, VECTORS):
             (folder / name).replace(out_dir / name)
 

@@ -25,6 +25,7 @@ from scipy import ndimage
 from samgeo_core.area import AreaOfInterest
 from samgeo_core.config import AutomaticConfig, SegmentConfig, SelectionRule
 from samgeo_core.errors import CancelledError, ExportError, ParameterError
+from samgeo_core.pipeline import reselect
 from samgeo_core.progress import CancelToken, Monitor, Progress
 from samgeo_core.reading.generated_scene import generated_scene
 from samgeo_core.reading.raster import Raster
@@ -149,6 +150,23 @@ def test_another_rule_asks_nobody_again_and_another_question_everybody(
     again = StreamOptions(160, 24, restart=True)
     segment_to_folder(scene, tmp_path / "a", other_bands, again, finder=finder)
     assert calls(log) == 100
+
+
+def test_choosing_again_by_itself_says_how(unbroken: Path, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="give the new rule to the command segment"):
+        reselect(unbroken, SelectionRule(), tmp_path)
+
+
+def test_files_of_another_kind_of_run_dont_stay_beside_the_results(
+    scene: Raster, tmp_path: Path
+) -> None:
+    (tmp_path / "candidates.npz").write_bytes(b"of a run in one piece")
+    (tmp_path / "notes.txt").write_text("mine")
+    segment_to_folder(scene, tmp_path, options=OPTIONS, finder=BrightPartsFinder())
+    assert {path.name for path in tmp_path.iterdir()} == {
+        ".lock", "labels.tif", "mask.tif", "notes.txt", "objects.gpkg", "plan.json", "regions",
+        "run.json",
+    }  # fmt: skip
 
 
 def test_a_changed_source_is_noticed(tmp_path: Path) -> None:
