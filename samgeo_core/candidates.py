@@ -66,6 +66,11 @@ class MaskCandidate:
         return self.score * self.stability
 
     @property
+    def sides_px(self) -> tuple[int, int]:
+        """Width and height of the box."""
+        return self.box[2] - self.box[0], self.box[3] - self.box[1]
+
+    @property
     def slices(self) -> tuple[slice, slice]:
         """Row and column slices of the mask in an array of the whole raster."""
         return slice(self.box[1], self.box[3]), slice(self.box[0], self.box[2])

@@ -9,9 +9,9 @@ import numpy as np
 
 from samgeo_core.config import SelectionRule
 from samgeo_core.regions import RegionPlan
+from samgeo_core.seam_edges import confirmed_parts, trim
 from samgeo_core.seam_parts import AGREEMENT, Box, Part, common_px, within
 from samgeo_core.wholes import PackedMask, PackedPieces, WholeObject
-from samgeo_core.windows import Window
 
 OPEN, CLOSED, KEPT, DROPPED = range(4)
 
@@ -152,11 +152,13 @@ def close(plan: RegionPlan, group: Group) -> list[Group]:
         others.append(alone)
     group.parts = [part for part in group.parts if part.is_cut]
     group.number = min(part.number for part in group.parts)
-    if any(_ends_at_edge(plan, part, group.parts) for part in group.parts):
+    trim(plan, group.parts)
+    confirmed = confirmed_parts(plan, group.parts)
+    if not confirmed:
         group.state = DROPPED
         return [group, *others]
-    union = list(_disjoint(group.parts))
-    group.stand(group.parts, (piece for piece, _ in union))
+    union = list(_disjoint(confirmed))
+    group.stand(confirmed, (piece for piece, _ in union))
     group.area_px = sum(area for _, area in union)
     return [group, *others]
 
@@ -174,31 +176,3 @@ def _disjoint(parts: Sequence[Part]) -> Iterable[tuple[PackedMask, int]]:
             crop = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
             offset = part.box[0] + int(columns[0]), part.box[1] + int(rows[0])
             yield PackedMask.of(crop, offset), int(np.count_nonzero(crop))
-
-
-def _ends_at_edge(plan: RegionPlan, part: Part, parts: Sequence[Part]) -> bool:
-    """Whether an edge of its region cuts a part mostly where regions that see on see nothing."""
-    x0, y0, x1, y1 = part.box
-    left, top, right, bottom = part.region.window.box_xyxy
-    low_x, low_y, high_x, high_y = plan.extent.box_xyxy
-    lines: list[tuple[bool, Box, tuple[int, int]]] = [
-        (x0 == left > low_x, (x0, y0, x0 + 1, y1), (-1, 0)),
-        (y0 == top > low_y, (x0, y0, x1, y0 + 1), (0, -1)),
-        (x1 == right < high_x, (x1 - 1, y0, x1, y1), (1, 0)),
-        (y1 == bottom < high_y, (x0, y1 - 1, x1, y1), (0, 1)),
-    ]
-    for is_cut, line, (dx, dy) in lines:
-        if not is_cut:
-            continue
-        pixels = within(part.mask, line)
-        seen = np.zeros_like(pixels)
-        for other in parts:
-            # Whoever sees the next pixel too knows whether the object goes on or really ends here.
-            view = Window(line[0] + dx, line[1] + dy, pixels.shape[1], pixels.shape[0])
-            shared = other.region.window.intersection(view)
-            if other is not part and shared:
-                known = shared.moved(-view.x, -view.y).slices
-                seen[known] |= within(other.mask, line)[known]
-        if np.count_nonzero(pixels & seen) <= AGREEMENT * np.count_nonzero(pixels):
-            return True
-    return False

@@ -54,10 +54,11 @@ def generate_full(
     for i, look in enumerate(looks):
         part = monitor.part(i, n_parts)
         part.step("encode", 0, 1)
-        if place and look.is_fixed and not (i and looks[i - 1].is_fixed):
-            # What is seen at fixed places shouldn't depend on where the region lies.
+        if look.is_fixed:
+            # What is seen at a fixed place must not depend on what else the region looked at.
             survey.forget()
-        pool.extend(_look(model, survey, look, part))
+        found = _look(model, survey, look, part)
+        pool.extend(mask for mask in found if max(mask.sides_px) >= look.least_side_px)
     for i, look in enumerate(coarsest, len(looks)):
         pool.extend(_fill_gaps(model, survey, look, pool, monitor.part(i, n_parts)))
     return CandidateSet.collect(tile.shape_hw, pool)

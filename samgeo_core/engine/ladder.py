@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from samgeo_core.windows import ShapeHW, Window, window_starts
 
@@ -78,8 +78,9 @@ class Look:
     Attributes:
         window, core: px of the tile.
         steps_px: one pass each.
-        is_coarsest: whether there is no larger one of which this is a part.
+        is_coarsest: whether gaps are filled through it.
         is_fixed: whether it lies where it does however the raster is cut into tiles.
+        least_side_px: masks whose box is smaller are left to other windows.
     """
 
     window: Window
@@ -87,6 +88,7 @@ class Look:
     steps_px: tuple[int, ...]
     is_coarsest: bool
     is_fixed: bool = False
+    least_side_px: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,19 +153,24 @@ def plan_looks(shape_hw: ShapeHW, config: FullConfig) -> Iterator[Look]:
 def plan_region_looks(place: Place, config: FullConfig) -> Iterator[Look]:
     """The same for a region of a raster: only what its core has to be asked.
 
-    Windows of which half fits into the margin lie where a run over the whole raster has them.
+    Windows of which half fits into the margin lie where a run over the whole raster has them, and
+    find everything that fits into them. Larger ones lie where the region does, and only add what
+    is too large for that.
     """
     tile, extent = place.window, place.extent
+    if tile == extent:
+        yield from plan_looks(tile.shape_hw, config)
+        return
     core = place.local(place.core)
     fixed = [s for s in _sides(extent.shape_hw, config) if s <= 2 * place.margin_px]
-    is_coarsest = True
+    largest = max(fixed, default=0)
     for look in plan_looks(tile.shape_hw, config):
         part = look.core.intersection(core)
         # A small region at the edge is seen as a whole too, as the others are.
-        is_new = look.is_coarsest and tile != extent
-        if part and (is_new or max(look.window.shape_hw) > max(fixed, default=0)):
-            yield replace(look, core=part)
-            is_coarsest = False
+        if part and (look.is_coarsest or max(look.window.shape_hw) > largest):
+            steps = look.steps_px[:1] if fixed else look.steps_px
+            is_coarsest = look.is_coarsest and not fixed
+            yield Look(look.window, part, steps, is_coarsest, False, largest // 2)
     x, y = extent.x - tile.x, extent.y - tile.y
     for side in fixed:
         columns, rows = _axes(extent.shape_hw, side, config)
@@ -173,8 +180,7 @@ def plan_region_looks(place: Place, config: FullConfig) -> Iterator[Look]:
         )
         for look in _looks(columns, rows, *mine, config):
             window, part = look.window.moved(x, y), look.core.moved(x, y)
-            coarsest = is_coarsest and side == fixed[0]
-            yield Look(window, part, look.steps_px, coarsest, is_fixed=True)
+            yield Look(window, part, look.steps_px, side == largest, is_fixed=True)
 
 
 def _sides(shape_hw: ShapeHW, config: FullConfig) -> list[int]:
