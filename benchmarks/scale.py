@@ -3,6 +3,7 @@
     memory     peak memory of a process for 1, 4 and 16 times the pixels
     workers    regions a second with one and with two workers of one thread
     resume     killed again and again at random moments, against a run that nobody disturbs
+    cost       seconds of processor time that the model takes per region and per gigapixel
     gigapixel  a raster of a gigapixel from plan to polygons, with a stand-in for the model
     all        one after the other
 
@@ -26,12 +27,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
 
 from benchmarks.memory import peak_bytes
 from benchmarks.runner import REPOSITORY, MeasurementError
 from benchmarks.scale_scene import StandInDecoder, write_scene
-from samgeo_core.config import AutomaticConfig, SegmentConfig
+from samgeo_core.config import PRESETS, AutomaticConfig, SegmentConfig
+from samgeo_core.engine.ladder import Place
+from samgeo_core.progress import SILENT
 from samgeo_core.reading.raster import Raster
 from samgeo_core.region_work import Finder, ModelFinder, RasterWork
 from samgeo_core.regions import RegionPlan
@@ -39,6 +43,8 @@ from samgeo_core.run_folder import RunFolder
 from samgeo_core.scheduling import map_regions
 from samgeo_core.stream_options import NO_LIMIT_PX, StreamOptions
 from samgeo_core.streaming import segment_to_folder
+from samgeo_core.tile import TileImage
+from samgeo_core.windows import Window
 
 
 def _finder(name: str, points: int) -> tuple[SegmentConfig, Finder]:
@@ -58,6 +64,7 @@ def _child(arguments: dict[str, Any]) -> None:
     record = segment_to_folder(raster, out_dir, config, options, finder=finder)
     figures = {
         "seconds": time.perf_counter() - start,
+        "processor_seconds": time.process_time(),
         "peak_bytes": peak_bytes(),
         "n_objects": record["n_objects"],
         "regions": record["streaming"]["regions"],
@@ -124,6 +131,7 @@ def gigapixel(folder: Path, args: argparse.Namespace) -> None:
     print(f"| regions of {args.region} px, margin {args.margin} px | {told['regions']} |")
     print(f"| objects | {told['n_objects']} |")
     print(f"| seconds in all | {told['seconds']:.0f} |")
+    print(f"| seconds of processor time | {told['processor_seconds']:.0f} |")
     print(f"| stages, s | {told['stages']} |")
     print(f"| peak memory, MiB | {told['peak_bytes'] / 2**20:.0f} |")
     print(f"| kept candidates, MB | {told['kept'] / 1e6:.1f} |")
@@ -223,7 +231,39 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-PARTS = {"memory": memory, "workers": workers, "resume": resume, "gigapixel": gigapixel}
+def cost(folder: Path, args: argparse.Namespace) -> None:
+    """Processor time that a scene takes, by preset, model loaded before; margins come on top."""
+    raster = Raster.open(args.scene)
+    height, width = raster.shape_hw
+    extent = Window.whole((min(height, args.region), min(width, args.region)))
+    place = Place(extent, extent, extent, args.margin)
+    tile = raster.read(extent, stretch=raster.stretch())
+    twice = (args.region / (args.region - 2 * args.margin)) ** 2
+    print(f"\n{args.scene.parent.name}, {width} x {height} px")
+    print(
+        f"regions of {args.region} px with margins of {args.margin} see a pixel {twice:.2f} times"
+    )
+    print("\n| preset | candidates | processor s | processor hours a gigapixel |")
+    print("| --- | ---: | ---: | ---: |")
+    corner = Window(0, 0, 64, 64)
+    small = TileImage(np.ascontiguousarray(tile.rgb[corner.slices]), tile.valid[corner.slices])
+    for preset in args.presets:
+        finder = ModelFinder.of(SegmentConfig(preset=preset))
+        finder(small, SILENT, Place(corner, corner, corner, args.margin))
+        start = time.process_time()
+        found = finder(tile, SILENT, place)
+        seconds = time.process_time() - start
+        hours = seconds / (extent.width * extent.height) * twice * 1e9 / 3600
+        print(f"| {preset} | {len(found)} | {seconds:.1f} | {hours:.1f} |", flush=True)
+
+
+PARTS = {
+    "memory": memory,
+    "workers": workers,
+    "resume": resume,
+    "cost": cost,
+    "gigapixel": gigapixel,
+}
 
 
 def main() -> None:
@@ -240,9 +280,14 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=1536, help="px of the smallest raster")
     parser.add_argument("--gigapixel-side", type=int, default=32768)
     parser.add_argument("--runs", type=int, default=3, help="of the part resume")
+    parser.add_argument("--scene", type=Path, help="of the part cost: a file")
+    parser.add_argument("--presets", nargs="+", default=list(PRESETS), help="of the part cost")
     parser.add_argument("--folder", type=Path, help="for rasters and results")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="samgeo-scale-", dir=args.folder) as name:
+        if args.scene is None:
+            args.scene = Path(name) / "scene.tif"
+            write_scene(args.scene, 2048)
         for part in PARTS if args.part == "all" else (args.part,):
             PARTS[part](Path(name), args)
 

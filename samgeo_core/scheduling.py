@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from samgeo_core.errors import ParameterError, SamGeoError
 from samgeo_core.progress import SILENT, Monitor
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 STAGE = "segment"
 _TILE = TypeVar("_TILE")
+_Finished: TypeAlias = "queue.SimpleQueue[Any]"
+"""Futures in the order in which they ended."""
 _POLL_S = 0.25
 _LOOK_AGAIN_S = 5.0
 _CONNECT_S = 20.0
@@ -61,7 +63,7 @@ def map_regions(
     total: int = 0,
     monitor: Monitor = SILENT,
     on_dashboard: Callable[[str], None] | None = None,
-) -> Generator[tuple[Region, bytes | None]]:
+) -> Arrivals:
     """Apply work to regions and yield each with its result as it is finished, in any order.
 
     Args:
@@ -78,9 +80,34 @@ def map_regions(
         CancelledError: the monitor says so.
     """
     if scheduler is None:
-        return _here(work, regions, done, total, monitor)
+        return Arrivals(_here(work, regions, done, total, monitor))
     check_address(scheduler)
-    return _on_cluster(work, regions, scheduler, done, total, monitor, on_dashboard)
+    finished: _Finished = queue.SimpleQueue()
+    arriving = _on_cluster(work, regions, scheduler, finished, done, total, monitor, on_dashboard)
+    return Arrivals(arriving, finished)
+
+
+class Arrivals:
+    """Regions with their results as they are finished; `close` calls off the rest."""
+
+    def __init__(
+        self, results: Generator[tuple[Region, bytes | None]], finished: _Finished | None = None
+    ) -> None:
+        self._results, self._finished = results, finished
+
+    def __iter__(self) -> Arrivals:
+        return self
+
+    def __next__(self) -> tuple[Region, bytes | None]:
+        return next(self._results)
+
+    def ready(self) -> bool:
+        """Whether the next one is there already: taking it lets a worker have another region."""
+        return self._finished is not None and not self._finished.empty()
+
+    def close(self) -> None:
+        """Leave what is not finished."""
+        self._results.close()
 
 
 def _here(
@@ -107,6 +134,7 @@ def _on_cluster(
     work: RegionWork[Any],
     regions: Iterable[Region],
     address: str,
+    finished: _Finished,
     done: int,
     total: int,
     monitor: Monitor,
@@ -115,7 +143,7 @@ def _on_cluster(
     client = _connect(address)
     if on_dashboard is not None and client.dashboard_link:
         on_dashboard(client.dashboard_link)
-    crowd = _Crowd(client, monitor, done, total)
+    crowd = _Crowd(client, finished, monitor, done, total)
     run = uuid.uuid4().hex[:8]
     waiting = iter(regions)
     pending: dict[Any, Region] = {}
@@ -144,9 +172,11 @@ def _on_cluster(
 class _Crowd:
     """How many regions a cluster can take, and which it has finished."""
 
-    def __init__(self, client: Any, monitor: Monitor, done: int, total: int) -> None:
+    def __init__(
+        self, client: Any, finished: _Finished, monitor: Monitor, done: int, total: int
+    ) -> None:
         self.client, self.monitor, self.done, self.total = client, monitor, done, total
-        self.finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.finished = finished
         self._threads, self._asked = 0, -_LOOK_AGAIN_S
         self._lonely = False
 

@@ -197,7 +197,9 @@ def _offered(
                 monitor.step("join", region.index, len(plan))
             # Others may arrive first; they wait on the disk for their turn.
             with clock.stage("segment"):
-                while not folder.has(region) and (arrived := next(arriving, None)) is not None:
+                while arriving.ready() or not folder.has(region):
+                    if (arrived := next(arriving, None)) is None:
+                        break
                     made, data = arrived
                     if data is not None:
                         folder.store(made, data)
