@@ -111,14 +111,22 @@ def find_near(new: Sequence[Part], old: Sequence[Part]) -> list[tuple[Part, Part
     return met
 
 
-def find_links(pairs: Iterable[tuple[Part, Part]]) -> list[tuple[Part, Part]]:
+def find_links(
+    pairs: Iterable[tuple[Part, Part]], *, only_cut: bool = False
+) -> list[tuple[Part, Part]]:
     """Of parts of two regions those that are one object.
 
     Each part has one partner in the other region, the one most like it. Only what a window's edge
     cuts may have more: two arms of what the other region sees to be one thing.
+
+    Args:
+        pairs: of parts whose boxes share pixels.
+        only_cut: leave pairs alone of which both were seen whole.
     """
     measured = []
     for a, b in pairs:
+        if only_cut and not (a.is_cut or b.is_cut):
+            continue
         shared = a.region.window.intersection(b.region.window)
         box = _common(shared.box_xyxy, _around(a.box, b.box)) if shared else None
         if box is None:

@@ -10,15 +10,20 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
+import numpy as np
+
+from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import SelectionRule
 from samgeo_core.objects import ObjectSet
 from samgeo_core.regions import Region, RegionPlan
 from samgeo_core.seam_groups import CLOSED, DROPPED, KEPT, OPEN, Group, close
 from samgeo_core.seam_parts import Part, find_links, find_near, parts_of
+from samgeo_core.selection import allowed_by, chosen_among
 from samgeo_core.wholes import WholeObject
 
-__all__ = ["SeamJoiner", "WholeObject", "join_regions"]
+__all__ = ["SeamJoiner", "WholeObject", "join_candidates", "join_regions"]
 
 PARENT_SHARE = 0.9
 """An object's parent holds at least this share of its pixels, as in `nesting.parent_ids`."""
@@ -43,6 +48,42 @@ def join_regions(
     yield joiner.finish()
 
 
+def join_candidates(
+    plan: RegionPlan,
+    found: Iterable[tuple[Region, CandidateSet]],
+    rule: SelectionRule | None = None,
+) -> Iterator[list[WholeObject]]:
+    """Choose among the candidates of all regions as `selection.select` does in one, and join.
+
+    Unlike the objects of `join_regions`, what is chosen doesn't depend on which region found it.
+
+    Args:
+        plan: the regions.
+        found: regions of the plan, in its order, with their candidates in the frame of the
+            region's window; regions may be left out.
+        rule: which candidates become objects; None is the rule's defaults. Limits of ground areas
+            are for the caller to apply.
+    """
+    rule = rule or SelectionRule()
+    joiner = SeamJoiner(plan, rule, choose=True)
+    for region, candidates in found:
+        yield joiner.add(region, _offered(plan, region, candidates, rule))
+    yield joiner.finish()
+
+
+def _offered(
+    plan: RegionPlan, region: Region, candidates: CandidateSet, rule: SelectionRule
+) -> ObjectSet:
+    """Candidates that a rule allows; of those that an edge cuts only the region's own choice."""
+    boxes = candidates.boxes_xyxy + np.tile([region.window.x, region.window.y], 2)
+    is_cut = np.array([plan.is_cut(region, (a, b, c, d)) for a, b, c, d in boxes.tolist()], bool)
+    chosen = np.zeros(len(candidates), np.bool_)
+    ground = replace(rule, min_area_m2=None, max_area_m2=None)
+    if is_cut.any():
+        chosen[chosen_among(candidates, ground)] = True
+    return candidates.objects(allowed_by(candidates, ground) & (chosen | ~is_cut))
+
+
 class SeamJoiner:
     """Takes regions in the order of their plan and gives back what is certain.
 
@@ -50,8 +91,18 @@ class SeamJoiner:
         n_held: parts that wait for regions to come, or for others that do.
     """
 
-    def __init__(self, plan: RegionPlan, rule: SelectionRule | None = None) -> None:
+    def __init__(
+        self, plan: RegionPlan, rule: SelectionRule | None = None, *, choose: bool = False
+    ) -> None:
+        """Begin.
+
+        Args:
+            plan: the regions.
+            rule: settles what conflicts.
+            choose: nothing has been chosen within regions: all that overlaps may conflict.
+        """
         self._plan = plan
+        self._choose = choose
         self._rule = rule or SelectionRule()
         self._number = 1
         self._open: dict[int, list[Part]] = {}
@@ -81,7 +132,7 @@ class SeamJoiner:
             if a.region != b.region:
                 by_region[a.region.index].append((a, b))
         for pairs in by_region.values():
-            for a, b in find_links(pairs):
+            for a, b in find_links(pairs, only_cut=self._choose):
                 self._unite(a.group, b.group)
         self._open[region.index] = parts
         changed += self._close_before(region.index + 1)
@@ -165,7 +216,7 @@ class SeamJoiner:
         """
         rule, rank = self._rule, group.rank(self._rule)
         better = [other for other in group.near if other.state == KEPT and other.rank(rule) < rank]
-        foreign = [other for other in better if not other.regions & group.regions]
+        foreign = [o for o in better if self._choose or not o.regions & group.regions]
         common = {other: group.common_px(other) for other in foreign}
         if not any(common.values()):
             return True

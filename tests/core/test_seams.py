@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from samgeo_core.candidates import CandidateSet, MaskCandidate
 from samgeo_core.config import SelectionRule
 from samgeo_core.objects import ObjectSet
 from samgeo_core.regions import Region, RegionPlan
 from samgeo_core.results.nesting import parent_ids
-from samgeo_core.seams import SeamJoiner, WholeObject, join_regions
+from samgeo_core.seams import SeamJoiner, WholeObject, join_candidates, join_regions
+from samgeo_core.selection import select
 
 Mask = NDArray[np.bool_]
 SHAPE = (90, 120)
@@ -247,3 +249,55 @@ def test_noise_at_seams_is_settled_the_same_every_time(seed: int) -> None:
     )
     assert first == second
     assert first
+
+
+def candidates_of(random: np.random.Generator, n: int) -> CandidateSet:
+    """Small masks of all qualities, some nearly alike, in the frame of the raster."""
+    masks = []
+    for _ in range(n):
+        x, y = random.integers(0, 108), random.integers(0, 78)
+        w, h = random.integers(4, 12, 2)
+        for _ in range(random.integers(1, 3)):
+            dx, dy = random.integers(0, 2, 2)
+            masks.append(
+                MaskCandidate.of(
+                    np.ones((h - dy, w - dx), bool),
+                    (int(x + dx), int(y + dy)),
+                    float(np.float32(random.uniform(0.2, 1))),
+                    float(np.float32(random.uniform(0.7, 1))),
+                    (float(x + w / 2), float(y + h / 2)),
+                )
+            )
+    return CandidateSet.collect(SHAPE, [mask for mask in masks if mask is not None])
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(0, 2**32), st.integers(20, 70), st.tuples(st.integers(0, 69), st.integers(0, 69))
+)
+def test_choosing_across_regions_is_choosing_in_one(
+    seed: int, core_px: int, shift_xy: tuple[int, int]
+) -> None:
+    """Each mask is found by the region in whose core it begins, and fits into that one's window."""
+    offered = candidates_of(np.random.default_rng(seed), 40)
+    plan = RegionPlan(SHAPE, core_px + 26, 13, shift_xy=shift_xy)
+    found = []
+    for region in plan:
+        x, y, right, bottom = region.core.box_xyxy
+        mine = [
+            MaskCandidate.of(
+                mask.pixels(),
+                (mask.box[0] - region.window.x, mask.box[1] - region.window.y),
+                mask.score,
+                mask.stability,
+                (mask.point_xy[0] - region.window.x, mask.point_xy[1] - region.window.y),
+            )
+            for mask in offered
+            if x <= mask.box[0] < right and y <= mask.box[1] < bottom
+        ]
+        shape_hw = region.window.shape_hw
+        found.append((region, CandidateSet.collect(shape_hw, [m for m in mine if m is not None])))
+    items = [i for some in join_candidates(plan, found) for i in some]
+    objects = select(offered, SelectionRule())
+    expected = [objects.full_mask(i).tobytes() for i in range(len(objects))]
+    assert sorted(full(item).tobytes() for item in items) == sorted(expected)
