@@ -156,7 +156,7 @@ def workers(folder: Path, args: argparse.Namespace) -> None:
         f"\nfinder {args.finder}, {len(plan)} regions of {args.region} px, load {os.getloadavg()}\n"
     )
     print("| workers | seconds | regions a second | times |\n| ---: | ---: | ---: | ---: |")
-    for count in (1, 2, 1, 2):
+    for count in (1, 2) * args.turns:
         with LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=count, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
         ) as cluster:
@@ -280,6 +280,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=1536, help="px of the smallest raster")
     parser.add_argument("--gigapixel-side", type=int, default=32768)
     parser.add_argument("--runs", type=int, default=3, help="of the part resume")
+    parser.add_argument("--turns", type=int, default=2, help="of the part workers")
     parser.add_argument("--scene", type=Path, help="of the part cost: a file")
     parser.add_argument("--presets", nargs="+", default=list(PRESETS), help="of the part cost")
     parser.add_argument("--folder", type=Path, help="for rasters and results")
