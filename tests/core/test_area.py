@@ -84,7 +84,7 @@ def test_what_is_no_area_of_this_raster_is_told(tmp_path: Path) -> None:
         AreaOfInterest.of_geometry(far, GRID)
     with pytest.raises(ParameterError, match="must be a polygon, got LineString"):
         AreaOfInterest.of_geometry(shapely.LineString([(0, 0), (1, 1)]), GRID)
-    with pytest.raises(ParameterError, match="place on Earth|coordinate reference system"):
+    with pytest.raises(ParameterError, match=r"place on Earth|coordinate reference system"):
         nowhere = GeoGrid((80, 120), Affine.identity(), None)
         AreaOfInterest.of_geometry(shapely.box(1, 1, 2, 2), nowhere, lonlat=True)
     with pytest.raises(ParameterError, match=r"must be a file of \.geojson"):
