@@ -23,6 +23,12 @@ from benchmarks.memory import Cost, metered
 from benchmarks.peer import MODEL, generate, load_peer
 from benchmarks.runner import Measurement
 from benchmarks.twins import Masks
+from benchmarks.writing_tasks import (
+    labels_of_wholes,
+    vectors_of_labels,
+    vectors_of_peer,
+    vectors_of_wholes,
+)
 
 WINDOW_PX = 1024
 ENCODINGS = 5
@@ -254,6 +260,10 @@ TASKS: dict[str, Callable[..., Measurement]] = {
         encoder_of_ours_fast,
         clicks_of_peer,
         clicks_of_ours,
+        labels_of_wholes,
+        vectors_of_peer,
+        vectors_of_wholes,
+        vectors_of_labels,
     )
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,11 @@ class MaskCandidate:
     def quality(self) -> float:
         """Score times stability."""
         return self.score * self.stability
+
+    @property
+    def sides_px(self) -> tuple[int, int]:
+        """Width and height of the box."""
+        return self.box[2] - self.box[0], self.box[3] - self.box[1]
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -183,7 +188,7 @@ class CandidateSet:
             self.areas_px[index],
         )
 
-    def save(self, path: Path, **others: Any) -> None:
+    def save(self, path: Path | IO[bytes], **others: Any) -> None:
         """Write the set as one compressed .npz, with other arrays that belong to it."""
         np.savez_compressed(
             path,
@@ -198,7 +203,7 @@ class CandidateSet:
         )
 
     @classmethod
-    def load(cls, path: Path) -> CandidateSet:
+    def load(cls, path: Path | IO[bytes]) -> CandidateSet:
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as data:
             height, width = (int(v) for v in data["shape_hw"])

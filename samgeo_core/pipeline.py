@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from samgeo_core.candidates import CandidateSet
+from samgeo_core.clock import Clock, peak_memory_bytes
 from samgeo_core.config import SegmentConfig, SelectionRule
 from samgeo_core.errors import ExportError
 from samgeo_core.geogrid import GeoGrid
@@ -37,6 +34,7 @@ from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
 
 if TYPE_CHECKING:
+    from samgeo_core.engine.ladder import Place
     from samgeo_core.models.loading import LoadedModel
 
 __all__ = ["SegmentConfig", "Segmentation", "read_record", "reselect", "segment", "write_run"]
@@ -71,19 +69,6 @@ class Segmentation:
         return CandidatePool(candidates, self.tile.valid, self.grid)
 
 
-class _Clock:
-    """Seconds by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
-
-
 def segment(
     raster: Raster,
     config: SegmentConfig | None = None,
@@ -106,7 +91,7 @@ def segment(
         CancelledError: the monitor's token was cancelled.
     """
     config = config or SegmentConfig()
-    clock = _Clock()
+    clock = Clock()
     # Read first: what is wrong with source or bands should be told before a large download.
     monitor.step("read", 0, 1)
     with clock.stage("read"):
@@ -120,7 +105,7 @@ def segment(
         with clock.stage("load model"):
             model = cached_model(config.model, config.checkpoint, config.device, monitor=monitor)
     with clock.stage("segment"):
-        candidates = _candidates(model, tile, config, monitor)
+        candidates = candidates_of_tile(model, tile, config, monitor)
     whole = Window.whole(raster.grid.shape_hw)
     grid = raster.grid.window(area or whole)
     with clock.stage("select"):
@@ -139,7 +124,7 @@ def segment(
         "n_candidates": len(candidates),
         **_figures(objects, tile.valid, config.rule),
         "seconds": clock.seconds,
-        "peak_memory_bytes": _peak_memory_bytes(),
+        "peak_memory_bytes": peak_memory_bytes(),
     }
     return Segmentation(objects, grid, tile, config, record, candidates)
 
@@ -155,15 +140,27 @@ def _figures(objects: ObjectSet, valid: BoolMask, rule: SelectionRule) -> dict[s
     }
 
 
-def _candidates(
-    model: LoadedModel, tile: TileImage, config: SegmentConfig, monitor: Monitor
+def candidates_of_tile(
+    model: LoadedModel,
+    tile: TileImage,
+    config: SegmentConfig,
+    monitor: Monitor,
+    place: Place | None = None,
 ) -> CandidateSet:
-    """What a model offers for a tile, looked at window by window."""
+    """What a model offers for a tile, looked at window by window.
+
+    Args:
+        model: the model.
+        tile: the pixels.
+        config: how thoroughly.
+        monitor: see `segment`.
+        place: of the tile, if it is a region of a raster.
+    """
     if config.preset in {"full", "fast"}:
         from samgeo_core.engine.full import generate_full
         from samgeo_core.engine.ladder import FullConfig
 
-        return generate_full(model, tile, FullConfig.of(config.preset), monitor)
+        return generate_full(model, tile, FullConfig.of(config.preset), monitor, place)
     from samgeo_core.engine.automatic import generate
 
     windows = config.windows(tile.shape_hw)
@@ -190,7 +187,7 @@ def write_run(segmentation: Segmentation, out_dir: Path, monitor: Monitor = SILE
     Raises:
         ExportError: a file can't be written.
     """
-    clock = _Clock()
+    clock = Clock()
     with clock.stage("write"):
         monitor.step("write", 0, 4)
         write_annotation(out_dir / "annotations.png", segmentation.objects, segmentation.tile)
@@ -248,6 +245,11 @@ def read_record(run_dir: Path) -> dict[str, Any]:
     missing = [
         n for n in ("run.json", "labels.tif", CANDIDATES_FILE) if not (run_dir / n).is_file()
     ]
+    if missing == [CANDIDATES_FILE] and (run_dir / "regions").is_dir():
+        raise ExportError(
+            f"The run in {run_dir} went region by region: give the new rule to the command segment "
+            "with that OUT_DIR, which chooses again without asking the model."
+        )
     if missing:
         raise ExportError(
             f"A folder of results with {', '.join(missing)} is needed, but {run_dir} holds none: "
@@ -277,13 +279,3 @@ def write_record(record: dict[str, Any], path: Path) -> None:
     """
     with replacing(path) as partial:
         partial.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
-
-
-def _peak_memory_bytes() -> int | None:
-    """Most memory this process held so far; None where the system doesn't tell."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ class CandidatePool:
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         return self.candidates.areas_px * self.grid.pixel_areas_m2(centres)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | IO[bytes]) -> None:
         """Write candidates and valid pixels as one compressed .npz; the grid is the result's."""
         self.candidates.save(
             path,
@@ -65,15 +66,17 @@ class CandidatePool:
         )
 
     @classmethod
-    def load(cls, path: Path, grid: GeoGrid) -> CandidatePool:
+    def load(cls, path: Path | IO[bytes], grid: GeoGrid) -> CandidatePool:
         """Read what `save` wrote.
 
         Args:
-            path: the file.
+            path: the file, or an open one.
             grid: the grid of the run's results.
         """
         height, width = grid.shape_hw
         candidates = CandidateSet.load(path)
+        if not isinstance(path, Path):
+            path.seek(0)
         with np.load(path, allow_pickle=False) as data:
             valid = np.unpackbits(data["valid"], count=height * width).view(np.bool_)
             pairs = data["pairs"].astype(np.int64)

@@ -29,9 +29,19 @@ def select(
         areas_m2: [N], ground areas; None where they aren't known.
         likeness: of these candidates, if it was measured before.
     """
-    allowed = _allowed(candidates, rule, areas_m2)
+    return candidates.objects(chosen_among(candidates, rule, areas_m2, likeness))
+
+
+def chosen_among(
+    candidates: CandidateSet,
+    rule: SelectionRule,
+    areas_m2: NDArray[np.float64] | None = None,
+    likeness: Likeness | None = None,
+) -> NDArray[np.int64]:
+    """The indices of those that `select` makes objects of."""
+    allowed = allowed_by(candidates, rule, areas_m2)
     twins = _twins(candidates, rule.duplicate_iou, likeness)
-    return candidates.objects(_winners(candidates, allowed, twins, rule))
+    return _winners(candidates, allowed, twins, rule)
 
 
 def _twins(candidates: CandidateSet, iou: float, likeness: Likeness | None) -> Twins:
@@ -41,8 +51,8 @@ def _twins(candidates: CandidateSet, iou: float, likeness: Likeness | None) -> T
     return likeness.twins(len(candidates), iou)
 
 
-def _allowed(
-    candidates: CandidateSet, rule: SelectionRule, areas_m2: NDArray[np.float64] | None
+def allowed_by(
+    candidates: CandidateSet, rule: SelectionRule, areas_m2: NDArray[np.float64] | None = None
 ) -> NDArray[np.bool_]:
     """Bool [N]: candidates within the limits of score, stability and size."""
     allowed = (candidates.scores >= np.float32(rule.least_score)) & (

@@ -44,6 +44,10 @@ class Window:
         """Row and column slices of this window in an array of the whole raster."""
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
+    def moved(self, x: int, y: int) -> Window:
+        """The same window further right and down, px."""
+        return Window(self.x + x, self.y + y, self.width, self.height)
+
     def intersection(self, other: Window) -> Window | None:
         """The common part, or None where the two don't meet."""
         x0, y0 = max(self.x, other.x), max(self.y, other.y)
@@ -52,8 +56,8 @@ class Window:
         return Window(x0, y0, x1 - x0, y1 - y0) if x1 > x0 and y1 > y0 else None
 
 
-def _starts(length: int, window: int, overlap: int) -> list[int]:
-    """Offsets of windows of one axis; the last one shifts inward so that all stay full size."""
+def window_starts(length: int, window: int, overlap: int) -> list[int]:
+    """Offsets of windows of one axis; all stay full size, so the last ones overlap more."""
     if window >= length:
         return [0]
     stride = window - overlap
@@ -82,6 +86,6 @@ def plan_windows(shape_hw: ShapeHW, window_px: int | None, overlap_px: int = 0) 
     height, width = shape_hw
     return [
         Window(x, y, min(window_px, width), min(window_px, height))
-        for y in _starts(height, window_px, overlap_px)
-        for x in _starts(width, window_px, overlap_px)
+        for y in window_starts(height, window_px, overlap_px)
+        for x in window_starts(width, window_px, overlap_px)
     ]

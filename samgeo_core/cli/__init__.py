@@ -41,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Command = args.command
     try:
         return command(args)
-    except (KeyboardInterrupt, CancelledError):
+    except CancelledError as error:
+        return _fail(str(error), INTERRUPTED)
+    except KeyboardInterrupt:
         return _fail("interrupted; nothing was written.", INTERRUPTED)
     except ParameterError as error:
         return _fail(str(error), USAGE)

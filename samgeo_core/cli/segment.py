@@ -7,15 +7,26 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from samgeo_core.cli.options import add_config_options, given_values, whole_or_nothing
 from samgeo_core.cli.select import changed_rule
 from samgeo_core.cli.terminal import TerminalProgress
 from samgeo_core.config import PRESETS, AutomaticConfig, SegmentConfig, SelectionRule
-from samgeo_core.errors import ParameterError
+from samgeo_core.errors import CancelledError, ParameterError
 from samgeo_core.reading.stretch import STRETCH_MODES
 from samgeo_core.settings import get_settings
+from samgeo_core.stream_options import (
+    AREA_SUFFIXES,
+    MARGIN_PX,
+    NO_LIMIT_PX,
+    REGION_PX,
+    StreamOptions,
+)
 from samgeo_core.windows import Window
+
+if TYPE_CHECKING:
+    from samgeo_core.reading.raster import Raster
 
 
 def add_segment_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,7 +36,10 @@ def add_segment_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
         allow_abbrev=False,
         help="segment a raster into objects",
         description="Segment a raster and write labels.tif, mask.tif, annotations.png, "
-        "objects.gpkg, objects.npz, candidates.npz and run.json.",
+        "objects.gpkg, objects.npz, candidates.npz and run.json. A raster larger than a region is "
+        "segmented region by region, in memory that doesn't grow with it: the files are then "
+        "labels.tif, mask.tif, objects.gpkg and run.json, and what was found so far is kept in "
+        "OUT_DIR, so that the same command goes on where a former one ended.",
     )
     parser.add_argument("input", type=Path, metavar="INPUT", help="GeoTIFF, PNG, JPEG, JPEG 2000")
     parser.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="folder of the results")
@@ -55,13 +69,46 @@ def add_segment_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
         "--preset", choices=PRESETS, default=PRESETS[0], help="how thorough (%(default)s)"
     )
     parser.add_argument(
-        "--area", type=_area, metavar="X,Y,W,H", help="only this part of the raster, in px"
+        "--area",
+        type=_area,
+        metavar="X,Y,W,H|FILE",
+        help="only this part of the raster: a box in px, or the polygons of a GeoJSON or "
+        "GeoPackage file",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     add_config_options(parser.add_argument_group("parameters of SAM"), AutomaticConfig)
+    _add_stream_options(parser.add_argument_group("rasters of any size"))
     rule = parser.add_argument_group("which masks become objects (select changes it later)")
     add_config_options(rule, SelectionRule, defaults=False)
     parser.set_defaults(command=run_segment)
+
+
+def _add_stream_options(group: argparse._ArgumentGroup) -> None:
+    """Options of runs that go region by region."""
+    group.add_argument(
+        "--region",
+        type=int,
+        default=REGION_PX,
+        metavar="PX",
+        help="side of what is segmented in one go; memory grows with it (%(default)s)",
+    )
+    group.add_argument(
+        "--margin",
+        type=int,
+        default=None,
+        metavar="PX",
+        help=f"what neighbouring regions both see, on each side ({MARGIN_PX}, or an eighth of a "
+        "smaller region)",
+    )
+    group.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="segment on a Dask cluster, such as tcp://host:8786; raster and weights must be "
+        "there on all machines (here, in this process)",
+    )
+    group.add_argument(
+        "--restart", action="store_true", help="begin anew instead of going on with OUT_DIR"
+    )
 
 
 def run_segment(args: argparse.Namespace) -> int:
@@ -78,16 +125,58 @@ def run_segment(args: argparse.Namespace) -> int:
     )
     if given_values(args, SelectionRule):
         config = dataclasses.replace(config, selection=changed_rule(config.rule, args))
-    from samgeo_core.pipeline import segment, write_run
     from samgeo_core.reading.raster import Raster
 
-    raster = Raster.open(args.input)
+    options = _stream_options(args)
+    raster = Raster.open(args.input, max_pixels=NO_LIMIT_PX)
+    if isinstance(args.area, Path) or options.scheduler or _is_large(raster, args.area, options):
+        return _run_stream(raster, config, options, args)
+    from samgeo_core.pipeline import segment, write_run
+
     with whole_or_nothing(args.out_dir) as folder, TerminalProgress(not args.quiet) as progress:
         segmentation = segment(raster, config, area=args.area, monitor=progress.monitor)
         write_run(segmentation, folder, progress.monitor)
-    count = len(segmentation.objects)
-    sys.stdout.write(f"{count} object{'' if count == 1 else 's'} in {args.out_dir}\n")
+    _tell_count(len(segmentation.objects), args.out_dir)
     return 0
+
+
+def _stream_options(args: argparse.Namespace) -> StreamOptions:
+    margin = min(MARGIN_PX, args.region // 8) if args.margin is None else args.margin
+    return StreamOptions(args.region, margin, args.scheduler, args.restart)
+
+
+def _is_large(raster: Raster, area: Window | None, options: StreamOptions) -> bool:
+    """Whether what is asked for is larger than a region."""
+    return max(area.shape_hw if area else raster.shape_hw) > options.region_px
+
+
+def _run_stream(
+    raster: Raster, config: SegmentConfig, options: StreamOptions, args: argparse.Namespace
+) -> int:
+    """Segment region by region; what is finished stays, whatever happens."""
+    from samgeo_core.area import AreaOfInterest
+    from samgeo_core.streaming import segment_to_folder
+
+    area = args.area
+    if isinstance(area, Path):
+        area = AreaOfInterest.read(area, raster.grid)
+    try:
+        with TerminalProgress(not args.quiet) as progress:
+            record = segment_to_folder(
+                raster, args.out_dir, config, options,
+                area=area, monitor=progress.monitor, tell=progress.say,
+            )  # fmt: skip
+    except (KeyboardInterrupt, CancelledError) as error:
+        raise CancelledError(
+            f"interrupted; the regions that are finished stay in {args.out_dir}, and the same "
+            "command goes on with them."
+        ) from error
+    _tell_count(record["n_objects"], args.out_dir)
+    return 0
+
+
+def _tell_count(count: int, out_dir: Path) -> None:
+    sys.stdout.write(f"{count} object{'' if count == 1 else 's'} in {out_dir}\n")
 
 
 def _automatic_config(args: argparse.Namespace) -> AutomaticConfig:
@@ -112,7 +201,9 @@ def _bands(text: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _area(text: str) -> Window:
+def _area(text: str) -> Window | Path:
+    if text.lower().endswith(AREA_SUFFIXES):
+        return Path(text)
     try:
         return Window(*_numbers(text, 4, "x,y,width,height in px"))
     except ParameterError as error:

@@ -30,6 +30,11 @@ class TerminalProgress:
         """The monitor to hand to the work."""
         return Monitor(self._show) if self._enabled else Monitor()
 
+    def say(self, sentence: str) -> None:
+        """Write a sentence for the person who waits, above the bars."""
+        if self._enabled:
+            tqdm.write(sentence, file=sys.stderr)
+
     def _show(self, progress: Progress) -> None:
         stage = "segment" if progress.stage in _TAKE_TURNS else progress.stage
         if self._bar is None or stage != self._stage:

@@ -18,7 +18,7 @@ from samgeo_core.config import SelectionRule
 from samgeo_core.engine.candidates import Candidate, EncodedWindow, Floor
 from samgeo_core.engine.encoder import fast_dtype
 from samgeo_core.engine.grid import busy_points, edge_strength, gap_centres
-from samgeo_core.engine.ladder import FullConfig, Look, plan_looks
+from samgeo_core.engine.ladder import FullConfig, Look, Place, plan_looks, plan_region_looks
 from samgeo_core.models.loading import LoadedModel
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.results.labels import label_raster
@@ -31,6 +31,7 @@ def generate_full(
     tile: TileImage,
     config: FullConfig | None = None,
     monitor: Monitor = SILENT,
+    place: Place | None = None,
 ) -> CandidateSet:
     """Masks of everything in a tile, looked at from the whole down to native resolution.
 
@@ -41,17 +42,23 @@ def generate_full(
         tile: the pixels.
         config: thoroughness and thresholds.
         monitor: told of every batch of prompts; raises `CancelledError` between them.
+        place: of the tile, if it is a region of a raster: only its core is asked, though masks may
+            reach beyond it, up to an edge of the tile that cuts them.
     """
     config = config or FullConfig()
     survey = _Survey(tile, config)
     pool: list[MaskCandidate] = []
-    looks = list(plan_looks(tile.shape_hw, config))
+    looks = list(plan_region_looks(place, config) if place else plan_looks(tile.shape_hw, config))
     coarsest = [look for look in looks if look.is_coarsest]
     n_parts = len(looks) + len(coarsest)
     for i, look in enumerate(looks):
         part = monitor.part(i, n_parts)
         part.step("encode", 0, 1)
-        pool.extend(_look(model, survey, look, part))
+        if look.is_fixed:
+            # What is seen at a fixed place must not depend on what else the region looked at.
+            survey.forget()
+        found = _look(model, survey, look, part)
+        pool.extend(mask for mask in found if max(mask.sides_px) >= look.least_side_px)
     for i, look in enumerate(coarsest, len(looks)):
         pool.extend(_fill_gaps(model, survey, look, pool, monitor.part(i, n_parts)))
     return CandidateSet.collect(tile.shape_hw, pool)
@@ -74,7 +81,11 @@ class _Survey:
         self.tile = tile
         self.config = config
         self.edges = edge_strength(tile)
-        self.explained = np.where(tile.valid, np.float32(np.inf), np.float32(0))
+        self.forget()
+
+    def forget(self) -> None:
+        """Take back all that was learnt."""
+        self.explained = np.where(self.tile.valid, np.float32(np.inf), np.float32(0))
         self.seen = self.explained.copy()
         self.left_to_finer = np.zeros(tile.shape_hw, np.bool_)
 

@@ -1,11 +1,17 @@
-"""The full preset's plan: windows from the whole image down to native resolution. No torch here."""
+"""The full preset's plan: windows from the whole image down to native resolution. No torch here.
+
+Regions of a raster are looked at through windows that lie where they would lie in a run over the
+whole: each belongs to the region in which its middle lies, so that it doesn't matter how the raster
+is cut. Only windows that are too large for the margins lie where the region lies.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from samgeo_core.windows import ShapeHW, Window, plan_windows
+from samgeo_core.windows import ShapeHW, Window, window_starts
 
 _LEAST_STEP_PX = 4
 
@@ -74,45 +80,144 @@ class FullConfig:
 
 @dataclass(frozen=True)
 class Look:
-    """One window, the part of the tile it answers for, and the grid spacings it is asked with."""
+    """One window, the part of the tile it answers for, and the grid spacings it is asked with.
+
+    Attributes:
+        window, core: px of the tile.
+        steps_px: one pass each.
+        is_coarsest: whether gaps are filled through it.
+        is_fixed: whether it lies where it does however the raster is cut into tiles.
+        least_side_px: masks whose box is smaller are left to other windows.
+    """
 
     window: Window
     core: Window
     steps_px: tuple[int, ...]
     is_coarsest: bool
+    is_fixed: bool = False
+    least_side_px: int = 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tile lies in a raster of which it is a region.
+
+    Attributes:
+        window: the tile, px of the raster.
+        core: the part of it that is to be asked, px of the raster.
+        extent: all that is to be segmented, px of the raster.
+        margin_px: what regions see around their cores where the raster goes on.
+    """
+
+    window: Window
+    core: Window
+    extent: Window
+    margin_px: int
+
+    def local(self, window: Window) -> Window:
+        """A window of the raster in px of the tile."""
+        return window.moved(-self.window.x, -self.window.y)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Windows of one side along one axis of an image, and the part that each answers for, px."""
+
+    length: int
+    size: int
+    starts: list[int]
+
+    @classmethod
+    def of(cls, length: int, side: int, overlap: float) -> _Axis:
+        size = min(side, length)
+        return cls(length, size, window_starts(length, side, int(side * overlap)))
+
+    def core(self, i: int) -> tuple[int, int]:
+        """What lies deeper inside this window than in its neighbours."""
+        starts = self.starts
+        low = 0 if i == 0 else (starts[i] + starts[i - 1] + self.size) // 2
+        last = i == len(starts) - 1
+        return low, self.length if last else (starts[i + 1] + starts[i] + self.size) // 2
+
+    def centred_in(self, start: int, stop: int) -> range:
+        """The windows whose middle lies in an interval."""
+
+        def middle(window_start: int) -> int:
+            return window_start + self.size // 2
+
+        first = bisect_left(self.starts, start, key=middle)
+        return range(first, bisect_left(self.starts, stop, key=middle))
 
 
 def plan_looks(shape_hw: ShapeHW, config: FullConfig) -> Iterator[Look]:
     """Windows from coarse to fine, each side half the one before."""
+    for side in _sides(shape_hw, config):
+        columns, rows = _axes(shape_hw, side, config)
+        every = range(len(columns.starts)), range(len(rows.starts))
+        yield from _looks(columns, rows, *every, config)
+
+
+def plan_region_looks(place: Place, config: FullConfig) -> Iterator[Look]:
+    """The same for a region of a raster: only what its core has to be asked.
+
+    Windows of which half fits into the margin lie where a run over the whole raster has them, and
+    find everything that fits into them. Larger ones lie where the region does, and only add what
+    is too large for that.
+    """
+    tile, extent = place.window, place.extent
+    if tile == extent:
+        yield from plan_looks(tile.shape_hw, config)
+        return
+    core = place.local(place.core)
+    fixed = [s for s in _sides(extent.shape_hw, config) if s <= 2 * place.margin_px]
+    largest = max(fixed, default=0)
+    for look in plan_looks(tile.shape_hw, config):
+        part = look.core.intersection(core)
+        # A small region at the edge is seen as a whole too, as the others are.
+        if part and (look.is_coarsest or max(look.window.shape_hw) > largest):
+            steps = look.steps_px[:1] if fixed else look.steps_px
+            is_coarsest = look.is_coarsest and not fixed
+            yield Look(look.window, part, steps, is_coarsest, False, largest // 2)
+    x, y = extent.x - tile.x, extent.y - tile.y
+    for side in fixed:
+        columns, rows = _axes(extent.shape_hw, side, config)
+        mine = (
+            columns.centred_in(core.x - x, core.x - x + core.width),
+            rows.centred_in(core.y - y, core.y - y + core.height),
+        )
+        for look in _looks(columns, rows, *mine, config):
+            window, part = look.window.moved(x, y), look.core.moved(x, y)
+            yield Look(window, part, look.steps_px, side == largest, is_fixed=True)
+
+
+def _sides(shape_hw: ShapeHW, config: FullConfig) -> list[int]:
+    """The scales of an image, coarse to fine: sides of windows, px."""
     sides = [config.finest_px]
     while sides[-1] < min(max(shape_hw), config.coarsest_px):
         sides.append(sides[-1] * 2)
-    for side in reversed(sides):
-        # Windows of which one nearly fills the image are left to the scale above.
-        if side != sides[-1] and side >= 0.75 * max(shape_hw):
-            continue
-        windows = plan_windows(shape_hw, side, int(side * config.overlap))
-        # The model always sees the same number of pixels, so the grid grows with the window.
-        scale = max(windows[0].shape_hw) / config.finest_px
-        steps = tuple(max(round(step * scale), _LEAST_STEP_PX) for step in config.steps_px)
-        for window, core in zip(windows, _cores(shape_hw, windows), strict=True):
-            yield Look(window, core, steps, side == sides[-1])
+    # Windows of which one nearly fills the image are left to the scale above.
+    return [s for s in reversed(sides) if s == sides[-1] or s < 0.75 * max(shape_hw)]
 
 
-def _cores(shape_hw: ShapeHW, windows: list[Window]) -> list[Window]:
-    """For each window the part of the raster that lies deeper inside it than in its neighbours."""
-    xs = sorted({w.x for w in windows})
-    ys = sorted({w.y for w in windows})
+def _axes(shape_hw: ShapeHW, side: int, config: FullConfig) -> tuple[_Axis, _Axis]:
+    """Windows along x and along y."""
+    height, width = shape_hw
+    return _Axis.of(width, side, config.overlap), _Axis.of(height, side, config.overlap)
 
-    def bounds(starts: list[int], size: int, length: int, start: int) -> tuple[int, int]:
-        i = starts.index(start)
-        low = 0 if i == 0 else (start + starts[i - 1] + size) // 2
-        high = length if i == len(starts) - 1 else (starts[i + 1] + start + size) // 2
-        return low, high
 
-    cores = []
-    for window in windows:
-        x0, x1 = bounds(xs, window.width, shape_hw[1], window.x)
-        y0, y1 = bounds(ys, window.height, shape_hw[0], window.y)
-        cores.append(Window(x0, y0, x1 - x0, y1 - y0))
-    return cores
+def _looks(
+    columns: _Axis, rows: _Axis, some_columns: range, some_rows: range, config: FullConfig
+) -> Iterator[Look]:
+    """Some windows of one scale, row by row, in the frame of the image."""
+    # The model always sees the same number of pixels, so the grid grows with the window.
+    scale = max(columns.size, rows.size) / config.finest_px
+    steps = tuple(max(round(step * scale), _LEAST_STEP_PX) for step in config.steps_px)
+    side = max(columns.size, rows.size)
+    is_coarsest = side >= min(max(columns.length, rows.length), config.coarsest_px)
+    for i in some_rows:
+        top, bottom = rows.core(i)
+        for j in some_columns:
+            left, right = columns.core(j)
+            window = Window(columns.starts[j], rows.starts[i], columns.size, rows.size)
+            core = Window(left, top, right - left, bottom - top)
+            yield Look(window, core, steps, is_coarsest)

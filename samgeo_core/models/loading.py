@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from samgeo_core.errors import ParameterError
 from samgeo_core.models.checkpoint import fill, read_checkpoint
 from samgeo_core.models.download import fetch_weights
-from samgeo_core.models.registry import DEFAULT_MODEL, model_spec
+from samgeo_core.models.registry import DEFAULT_MODEL, ModelSpec, model_spec
 from samgeo_core.models.transfer import sha256_of
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.settings import get_settings
@@ -105,12 +105,7 @@ def load_model(
     """
     spec = model_spec(name)
     where = pick_device(device)
-    source = None if checkpoint is None else Path(checkpoint)
-    path = fetch_weights(name, source=source, monitor=monitor)
-    monitor.step(STAGE, 0, 3)
-    # Weights found under the official name have just been checked against the official hash.
-    checked = source is None and path.name == spec.filename
-    sha256 = spec.sha256 if checked else sha256_of(path)
+    path, sha256 = _weights(spec, checkpoint, monitor)
     monitor.step(STAGE, 1, 3)
     state = read_checkpoint(path)
     monitor.step(STAGE, 2, 3)
@@ -124,6 +119,30 @@ def load_model(
     monitor.step(STAGE, 3, 3)
     logger.info("Loaded %s from %s on %s.", name, path, where)
     return LoadedModel(name, sha256, sam, where)
+
+
+def weights_sha256(
+    name: str = DEFAULT_MODEL,
+    checkpoint: str | Path | None = None,
+    *,
+    monitor: Monitor = SILENT,
+) -> str:
+    """The `LoadedModel.sha256` of a model without loading it; needs no torch.
+
+    Raises:
+        ParameterError, WeightsError, CancelledError: as `load_model`.
+    """
+    return _weights(model_spec(name), checkpoint, monitor)[1]
+
+
+def _weights(spec: ModelSpec, checkpoint: str | Path | None, monitor: Monitor) -> tuple[Path, str]:
+    """A checkpoint, fetched where it is missing, and its hash."""
+    source = None if checkpoint is None else Path(checkpoint)
+    path = fetch_weights(spec.name, source=source, monitor=monitor)
+    monitor.step(STAGE, 0, 3)
+    # Weights found under the official name have just been checked against the official hash.
+    checked = source is None and path.name == spec.filename
+    return path, spec.sha256 if checked else sha256_of(path)
 
 
 def build_network(name: str) -> Sam:

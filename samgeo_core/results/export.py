@@ -11,11 +11,21 @@ import pyarrow
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from samgeo_core.errors import ExportError
+from samgeo_core.results.batches import Batches, stored_batches
 from samgeo_core.results.bundle_text import bundle_readme
 from samgeo_core.results.files import replacing
 from samgeo_core.results.formats import FORMATS, VectorFormat
 
-__all__ = ["FORMATS", "VectorFormat", "format_of", "read_vector", "write_bundle", "write_vector"]
+__all__ = [
+    "FORMATS",
+    "VectorFormat",
+    "convert_vector",
+    "format_of",
+    "read_vector",
+    "write_batches",
+    "write_bundle",
+    "write_vector",
+]
 
 LAYER = "objects"
 
@@ -61,15 +71,61 @@ def write_vector(
             written.
     """
     target = Path(path)
-    if format is not None and format not in FORMATS:
-        raise ExportError(f"The format must be one of {', '.join(FORMATS)}, got {format!r}.")
-    kind = format_of(target) if format is None else FORMATS[format]
+    kind = _format(target, format)
     others = set(frame.geom_type.dropna()) - {"Polygon", "MultiPolygon"}
     if others:
         raise ExportError(f"A layer to write must hold polygons only, got {', '.join(others)}.")
+    _write(Batches.of(frame), target, kind, layer)
+
+
+def write_batches(
+    batches: Batches, path: str | Path, format: str | None = None, layer: str = LAYER
+) -> None:
+    """Write a layer of polygons that is never held whole; arguments and errors as `write_vector`.
+
+    Args:
+        batches: the layer.
+        path: the file.
+        format: a key of `FORMATS`; None takes the one that the name asks for.
+        layer: name of the layer, where the format has one.
+    """
+    target = Path(path)
+    _write(batches, target, _format(target, format), layer)
+
+
+def convert_vector(
+    source: str | Path, path: str | Path, format: str | None = None, layer: str = LAYER
+) -> None:
+    """Write a layer of a GeoPackage in another format, some rows at a time.
+
+    KML alone is held in memory, as GDAL can't write it otherwise.
+
+    Args:
+        source: the GeoPackage.
+        path: the file; one that exists is replaced.
+        format: a key of `FORMATS`; None takes the one that the name asks for.
+        layer: name of the layer, in both.
+
+    Raises:
+        ExportError: the source is missing or damaged, or as `write_vector`.
+    """
+    try:
+        with stored_batches(Path(source), layer) as batches:
+            write_batches(batches, path, format, layer)
+    except (DataLayerError, DataSourceError) as error:
+        raise _unreadable(Path(source), layer, error) from error
+
+
+def _format(target: Path, key: str | None) -> VectorFormat:
+    if key is not None and key not in FORMATS:
+        raise ExportError(f"The format must be one of {', '.join(FORMATS)}, got {key!r}.")
+    return format_of(target) if key is None else FORMATS[key]
+
+
+def _write(batches: Batches, target: Path, kind: VectorFormat, layer: str) -> None:
     with replacing(target) as temporary:
         try:
-            kind.write(frame, temporary, layer)
+            kind.write(batches, temporary, layer)
         except (DataSourceError, DataLayerError, pyarrow.ArrowException) as error:
             raise ExportError(
                 f"{target.name} could not be written as {kind.title} ({error}): "
@@ -86,9 +142,13 @@ def read_vector(path: str | Path, layer: str = LAYER) -> gpd.GeoDataFrame:
     try:
         return gpd.read_file(path, layer=layer, engine="pyogrio")
     except (DataSourceError, DataLayerError) as error:
-        raise ExportError(
-            f"The layer {layer!r} of {Path(path).name} can't be read ({error}): write it anew."
-        ) from error
+        raise _unreadable(Path(path), layer, error) from error
+
+
+def _unreadable(path: Path, layer: str, error: Exception) -> ExportError:
+    return ExportError(
+        f"The layer {layer!r} of {path.name} can't be read ({error}): write it anew."
+    )
 
 
 def write_bundle(

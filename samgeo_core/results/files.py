@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +15,30 @@ from samgeo_core.errors import ExportError
 def replacing(target: Path) -> Iterator[Path]:
     """Write a file beside its place and move it there once the block has ended well.
 
+    What stands there survives a loss of power: it has reached the disk before it gets its name.
+
     Yields:
         A path of the same name in a temporary folder beside ``target``. Whatever else is written
         into that folder (the parts of a Shapefile, a journal) moves along, the target itself last.
 
     Raises:
         ExportError: the folder is missing, or the file system refuses.
+    """
+    with folder_beside(target) as temporary:
+        yield temporary / target.name
+        written = sorted(temporary.iterdir(), key=lambda path: path.name == target.name)
+        for path in written:
+            sync(path)
+            path.replace(target.parent / path.name)
+        sync(target.parent)
+
+
+@contextmanager
+def folder_beside(target: Path) -> Iterator[Path]:
+    """A temporary folder on the disk where an output will be, for what its making needs.
+
+    Raises:
+        ExportError: the folder of the output is missing, or the file system refuses.
     """
     folder = target.parent
     if not folder.is_dir():
@@ -30,13 +49,26 @@ def replacing(target: Path) -> Iterator[Path]:
         raise ExportError(f"An output must be a file, but {target} is a folder: name a file in it.")
     try:
         with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as temporary:
-            yield Path(temporary) / target.name
-            written = sorted(Path(temporary).iterdir(), key=lambda path: path.name == target.name)
-            for path in written:
-                path.replace(folder / path.name)
+            yield Path(temporary)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ExportError(
             f"{target.name} could not be written ({reason}): "
             "check the free space and your rights in its folder."
         ) from error
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, have reached the disk.
+
+    Raises:
+        OSError: the disk refuses, which may be the first time it tells that it is full.
+    """
+    if os.name != "posix" and path.is_dir():
+        return  # other systems have no such call for folders
+    # NOTE: Windows syncs only what is open for writing.
+    handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -7,22 +7,24 @@ import io
 import json
 import math
 import os
+import sqlite3
 import struct
-import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pyogrio
 import shapely
+from pyarrow.parquet import ParquetWriter
 
+from samgeo_core.results.batches import Batches, stored_batches, write_ogr_batches
 from samgeo_core.results.lonlat import to_lonlat
 
-Writer = Callable[[gpd.GeoDataFrame, Path, str], None]
+Writer = Callable[[Batches, Path, str], None]
 """Writes a layer of polygons to a path; the last argument names the layer."""
 
 _SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
@@ -51,41 +53,42 @@ class VectorFormat:
     write: Writer
 
 
-def _write_ogr(
-    frame: gpd.GeoDataFrame, path: Path | io.BytesIO, layer: str, **options: Any
-) -> None:
-    if frame.crs is None:
-        # A layer of pixel coordinates is meant, not forgotten. NOTE: catch_warnings isn't safe
-        # among threads, so the filter stays.
-        warnings.filterwarnings("ignore", message="'crs' was not provided", module="pyogrio")
-    pyogrio.write_dataframe(frame, path, layer=layer, **options)
+def _write_gpkg(layer: Batches, path: Path, name: str) -> None:
+    n_rows = write_ogr_batches(layer, path, name, "GPKG", geometry_type="MultiPolygon")
+    with path.open("rb") as file:
+        head = file.read(32)
+    # SQLite's file format, 1.3: bytes a page, where 1 means 65536, and the number of pages.
+    page, pages = (int.from_bytes(head[a:b], "big") for a, b in ((16, 18), (28, 32)))
+    _expect_size(path, (65536 if page == 1 else page) * pages)
+    table = name.replace('"', '""')
+    with closing(sqlite3.connect(path)) as database:
+        (found,) = database.execute(f'SELECT count(*) FROM "{table}"').fetchone()
+        index = "SELECT count(*) FROM gpkg_extensions WHERE table_name = ? AND extension_name = ?"
+        (indexes,) = database.execute(index, (name, "gpkg_rtree_index")).fetchone()
+    if found != n_rows or not indexes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _write_whole(frame: gpd.GeoDataFrame, path: Path, layer: str, **options: Any) -> None:
-    """NOTE: to a full disk GDAL writes half a file and says nothing; hence through memory."""
-    document = io.BytesIO()
-    _write_ogr(frame, document, layer, **options)
-    path.write_bytes(document.getbuffer())
+def _write_fgb(layer: Batches, path: Path, name: str) -> None:
+    n_rows = write_ogr_batches(layer, path, name, "FlatGeobuf", geometry_type="MultiPolygon")
+    _expect_rows(path, name, n_rows)
 
 
-def _write_gpkg(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
-    options = {"geometry_type": "MultiPolygon", "promote_to_multi": True}
-    _write_whole(frame, path, layer, driver="GPKG", **options)
+def _expect_rows(path: Path, name: str, n_rows: int) -> None:
+    """Read what was written. NOTE: to a full disk GDAL writes half a file and says nothing."""
+    with stored_batches(path, name) as layer:
+        if sum(len(frame) for frame in layer.frames) != n_rows:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _write_fgb(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
-    options = {"geometry_type": "MultiPolygon", "promote_to_multi": True}
-    _write_whole(frame, path, layer, driver="FlatGeobuf", **options)
-
-
-def _write_shp(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
+def _write_shp(layer: Batches, path: Path, name: str) -> None:
     """A plain Shapefile where the name ends in .shp, otherwise its parts in a zip archive."""
     unpacked = path.suffix.lower() == ".shp"
     # GDAL names all parts in lower case, whatever is asked for.
-    plain = path.with_suffix(".shp") if unpacked else path.with_name(f"{layer}.shp")
-    renamed = frame.rename(columns=_field_names(frame))
+    plain = path.with_suffix(".shp") if unpacked else path.with_name(f"{name}.shp")
     options = {"geometry_type": "Polygon", "encoding": "UTF-8"}
-    _write_ogr(renamed, plain, plain.stem, driver="ESRI Shapefile", **options)
+    renamed = layer.renamed(_field_names(layer.columns))
+    write_ogr_batches(renamed, plain, plain.stem, "ESRI Shapefile", **options)
     _check_shapefile(plain)
     if unpacked:
         return
@@ -97,7 +100,7 @@ def _write_shp(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
 
 
 def _check_shapefile(path: Path) -> None:
-    """Compare the sizes of a Shapefile's parts with those in their headers; see `_write_whole`.
+    """Compare the sizes of a Shapefile's parts with those in their headers; see `_expect_rows`.
 
     Layout: ESRI Shapefile Technical Description (1998), and the header of dBASE III files.
     """
@@ -116,12 +119,12 @@ def _expect_size(path: Path, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _field_names(frame: gpd.GeoDataFrame) -> dict[str, str]:
+def _field_names(columns: Sequence[str]) -> dict[str, str]:
     """Names of at most 10 characters, all different even where case doesn't count."""
     names: dict[str, str] = {}
     taken: set[str] = set()
-    for column in frame.columns.drop(frame.geometry.name):
-        name = base = _SHORT_NAMES.get(column, str(column))[:_FIELD_NAME_LENGTH]
+    for column in columns:
+        name = base = _SHORT_NAMES.get(column, column)[:_FIELD_NAME_LENGTH]
         number = 0
         while name.lower() in taken:
             number += 1
@@ -131,29 +134,33 @@ def _field_names(frame: gpd.GeoDataFrame) -> dict[str, str]:
     return names
 
 
-def _write_geojson(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
+def _write_geojson(layer: Batches, path: Path, name: str) -> None:
     """GeoJSON by RFC 7946. NOTE: GDAL's own writer takes ten times as long."""
-    frame = to_lonlat(frame)
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f'{{"type":"FeatureCollection","name":{json.dumps(name)},"features":[')
+        separator = ""
+        for frame in layer.frames:
+            for feature in _features(to_lonlat(frame)):
+                file.write(f"{separator}\n{feature}")
+                separator = ","
+        file.write("\n]}\n")
+
+
+def _features(frame: gpd.GeoDataFrame) -> Iterator[str]:
     table = frame.drop(columns=frame.geometry.name)
     columns = {str(name): [_json_value(value) for value in table[name].tolist()] for name in table}
-    shapes = shapely.to_geojson(frame.geometry.values)
-    with path.open("w", encoding="utf-8") as file:
-        file.write(f'{{"type":"FeatureCollection","name":{json.dumps(layer)},"features":[')
-        for i, shape in enumerate(shapes):
-            properties = {name: values[i] for name, values in columns.items()}
-            file.write(
-                f'{"," if i else ""}\n{{"type":"Feature","properties":{json.dumps(properties)},'
-                f'"geometry":{shape or "null"}}}'
-            )
-        file.write("\n]}\n")
+    for i, shape in enumerate(shapely.to_geojson(frame.geometry.values)):
+        properties = json.dumps({name: values[i] for name, values in columns.items()})
+        yield f'{{"type":"Feature","properties":{properties},"geometry":{shape or "null"}}}'
 
 
 def _json_value(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _write_kml(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
-    frame = to_lonlat(frame)
+def _write_kml(layer: Batches, path: Path, name: str) -> None:
+    """NOTE: GDAL keeps all of a KML document in memory until it is written."""
+    frame = to_lonlat(layer.whole())
     for column in frame.columns.drop(frame.geometry.name):
         values = frame[column]
         # KML has no 64-bit integers; GDAL would write text.
@@ -163,11 +170,24 @@ def _write_kml(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
         frame.insert(0, "Name", frame["object_id"].astype(str))
     drivers = pyogrio.list_drivers(write=True)
     driver = "LIBKML" if "LIBKML" in drivers else "KML"
-    _write_whole(frame, path, layer, driver=driver, geometry_type="Unknown")
+    # Written to a full disk, it would be half a document without an error.
+    document = io.BytesIO()
+    pyogrio.write_dataframe(frame, document, layer=name, driver=driver, geometry_type="Unknown")
+    path.write_bytes(document.getbuffer())
 
 
-def _write_parquet(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
-    frame.to_parquet(path, index=False, compression="zstd")
+def _write_parquet(layer: Batches, path: Path, name: str) -> None:
+    """GeoParquet 1.0, https://geoparquet.org/releases/v1.0.0/: what it says of the geometry."""
+    geometry: dict[str, object] = {
+        "encoding": "WKB",
+        "geometry_types": [],  # not known before the end
+        "crs": None if layer.crs is None else layer.crs.to_json_dict(),
+    }
+    meta = {"version": "1.0.0", "primary_column": "geometry", "columns": {"geometry": geometry}}
+    schema = layer.schema.with_metadata({"geo": json.dumps(meta)})
+    with ParquetWriter(path, schema, compression="zstd") as target:
+        for batch in layer.arrow():
+            target.write_batch(batch)
 
 
 FORMATS: dict[str, VectorFormat] = {

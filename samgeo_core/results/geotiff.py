@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rasterio
 from affine import Affine
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
-from rasterio.io import MemoryFile
+from rasterio.errors import RasterioError
+from rasterio.shutil import copy
 
 from samgeo_core.errors import ParameterError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.reading.sources import accept_pixels_without_place
-from samgeo_core.results.files import replacing
+from samgeo_core.results.files import folder_beside, replacing
 
 ColorTable = dict[int, tuple[int, int, int, int]]
 
+BLOCK_PX = 512
+_LARGE = {"bigtiff": "IF_SAFER"}
 _OPTIONS = {
     "driver": "COG",
     "compress": "deflate",
-    "blocksize": 512,
+    "blocksize": BLOCK_PX,
     # Values are names, not amounts: no mean of two of them means anything.
     "overview_resampling": "nearest",
-    "bigtiff": "IF_SAFER",
+    **_LARGE,
 }
+# What is read but once needn't be small.
+_SCRATCH_OPTIONS = {
+    "driver": "GTiff",
+    "compress": "zstd",
+    "zstd_level": 1,
+    "tiled": True,
+    "blockxsize": BLOCK_PX,
+    "blockysize": BLOCK_PX,
+    **_LARGE,
+}
+_CACHE_BYTES = 64 * 2**20
+"""Blocks that GDAL keeps in memory; by default a twentieth of the machine."""
+
+_COG_TRAILER_BYTES = 4
+"""Behind each block of a COG its last bytes stand again (GDAL's documentation of the driver)."""
 
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 _COLOURS = {3: _RGB, 4: (*_RGB, ColorInterp.alpha)}
@@ -59,12 +83,45 @@ def write_geotiff(
             f"The grid must have the shape of the raster, {list(stack.shape[1:])} px, "
             f"but has {list(grid.shape_hw)}: take the grid of the same raster."
         )
+    with writing_geotiff(
+        path, grid, stack.dtype, count=len(stack), nodata=nodata, color_table=color_table
+    ) as dataset:
+        dataset.write(stack)
+
+
+@contextmanager
+def writing_geotiff(
+    path: str | Path,
+    grid: GeoGrid,
+    dtype: DTypeLike,
+    *,
+    count: int = 1,
+    nodata: float | None = None,
+    color_table: ColorTable | None = None,
+) -> Iterator[Any]:
+    """Write a cloud-optimised GeoTIFF part by part, in memory that doesn't depend on its size.
+
+    Args:
+        path: the file; one that exists is replaced once the block has ended well.
+        grid: where it lies.
+        dtype: of the pixels.
+        count: number of bands.
+        nodata: value that marks missing pixels.
+        color_table: RGBA by value, for one band of uint8.
+
+    Yields:
+        A `rasterio.io.DatasetWriter` that takes windows in any order; what isn't written is 0.
+
+    Raises:
+        ExportError: the file can't be written.
+    """
+    target, kind = Path(path), np.dtype(dtype)
     profile = {
-        **_OPTIONS,
-        "count": stack.shape[0],
-        "height": stack.shape[1],
-        "width": stack.shape[2],
-        "dtype": stack.dtype,
+        **_SCRATCH_OPTIONS,
+        "count": count,
+        "height": grid.shape_hw[0],
+        "width": grid.shape_hw[1],
+        "dtype": kind,
         "crs": grid.crs,
         "nodata": nodata,
     }
@@ -72,12 +129,45 @@ def write_geotiff(
     if grid.transform != Affine.identity():
         profile["transform"] = grid.transform
     accept_pixels_without_place()
-    # NOTE: to a full disk GDAL writes half a file and says nothing, hence the way through memory.
-    with replacing(Path(path)) as temporary, MemoryFile() as memory:
-        with memory.open(**profile) as dataset:
-            if stack.dtype == np.uint8 and len(stack) in _COLOURS:
-                dataset.colorinterp = _COLOURS[len(stack)]
-            dataset.write(stack)
+    with folder_beside(target) as folder, rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
+        scratch = folder / "parts.tif"
+        with _told_as_os_error(), rasterio.open(scratch, "w", **profile) as dataset:
+            if kind == np.uint8 and count in _COLOURS:
+                dataset.colorinterp = _COLOURS[count]
             if color_table is not None:
                 dataset.write_colormap(1, color_table)
-        temporary.write_bytes(memory.getbuffer())
+            yield dataset
+        _check_blocks(scratch)
+        with replacing(target) as temporary, _told_as_os_error():
+            copy(scratch, temporary, **_OPTIONS)
+            _check_blocks(temporary, _COG_TRAILER_BYTES)
+
+
+@contextmanager
+def _told_as_os_error() -> Iterator[None]:
+    """Where GDAL notices that it can't write, say so as Python does."""
+    try:
+        yield
+    except (CPLE_BaseError, RasterioError) as error:
+        raise OSError(errno.EIO, f"GDAL: {error}") from error
+
+
+def _check_blocks(path: Path, trailer_bytes: int = 0) -> None:
+    """Look whether a file holds all blocks that it lists.
+
+    NOTE: to a full disk GDAL writes half a file and says nothing.
+    """
+    size = path.stat().st_size
+    with rasterio.open(path) as dataset:
+        levels = len(dataset.overviews(1))
+    for level in (None, *range(levels)):
+        options = {} if level is None else {"overview_level": level}
+        with rasterio.open(path, **options) as dataset:
+            for (row, column), _ in dataset.block_windows(1):
+                name = f"{column}_{row}"
+                begin, length = (
+                    int(dataset.get_tag_item(f"BLOCK_{what}_{name}", "TIFF", bidx=1) or 0)
+                    for what in ("OFFSET", "SIZE")
+                )
+                if not length or begin + length + trailer_bytes > size:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from samgeo_core.errors import ParameterError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import BoolMask, ObjectSet, SegObject
 from samgeo_core.results.colors import object_colors
-from samgeo_core.results.geotiff import ColorTable, write_geotiff
+from samgeo_core.results.geotiff import ColorTable, write_geotiff, writing_geotiff
 from samgeo_core.windows import ShapeHW, Window
 
 Labels = NDArray[Any]
@@ -35,18 +36,34 @@ def label_raster(objects: ObjectSet, *, step: int = 1, window: Window | None = N
         raise ParameterError(f"The step between pixels must be 1 or more, got {step}.")
     window = window or Window.whole(objects.shape_hw)
     left, top, right, bottom = window.box_xyxy
-    labels = np.zeros((-(-window.height // step), -(-window.width // step)), _dtype(len(objects)))
+    sides = -(-window.height // step), -(-window.width // step)
+    labels = np.zeros(sides, label_dtype(len(objects)))
     boxes = objects.boxes_xyxy
     seen = (boxes[:, :2] < (right, bottom)).all(1) & (boxes[:, 2:] > (left, top)).all(1)
     for index in np.flatnonzero(seen)[::-1].tolist():
-        mask = objects.masks[index]
-        x, y = boxes[index, 0] - left, boxes[index, 1] - top
-        # The first multiple of step at or after the offset is where the taken pixels begin.
-        row, column = max(-(-y // step), 0), max(-(-x // step), 0)
-        mask = mask[row * step - y :: step, column * step - x :: step]
-        view = labels[row : row + mask.shape[0], column : column + mask.shape[1]]
-        view[mask[: view.shape[0], : view.shape[1]]] = index + 1
+        offset_xy = boxes[index, 0] - left, boxes[index, 1] - top
+        paint(labels, objects.masks[index], offset_xy, index + 1, step=step)
     return labels
+
+
+def paint(
+    labels: Labels, mask: BoolMask, offset_xy: tuple[int, int], value: int, *, step: int = 1
+) -> None:
+    """Give the pixels of a mask a value, in place; what lies outside is cut off.
+
+    Args:
+        labels: [H, W], every step-th pixel of each row and column.
+        mask: bool [h, w].
+        offset_xy: column and row of the mask's first pixel, px before thinning, may be negative.
+        value: what is written.
+        step: distance of the pixels of ``labels``.
+    """
+    x, y = offset_xy
+    # The first multiple of step at or after the offset is where the taken pixels begin.
+    row, column = max(-(-y // step), 0), max(-(-x // step), 0)
+    mask = mask[row * step - y :: step, column * step - x :: step]
+    view = labels[row : row + mask.shape[0], column : column + mask.shape[1]]
+    view[mask[: view.shape[0], : view.shape[1]]] = value
 
 
 def binary_mask(
@@ -93,14 +110,23 @@ def binary_mask(
 
 
 def write_label_raster(path: str | Path, labels: Labels, grid: GeoGrid) -> None:
-    """Write a label raster as GeoTIFF: nodata 0, and for uint8 a colour for every id.
+    """Write a label raster as GeoTIFF, see `writing_labels`.
 
     Raises:
         ParameterError: the grid has another shape.
         ExportError: the file can't be written.
     """
-    table = _color_table() if labels.dtype == np.uint8 else None
-    write_geotiff(path, labels, grid, nodata=0, color_table=table)
+    write_geotiff(path, labels, grid, nodata=0, color_table=_color_table(labels.dtype))
+
+
+def writing_labels(
+    path: str | Path, grid: GeoGrid, dtype: DTypeLike
+) -> AbstractContextManager[Any]:
+    """Write a label raster part by part: nodata 0, and for uint8 a colour for every id.
+
+    Yields and raises what `writing_geotiff` does.
+    """
+    return writing_geotiff(path, grid, dtype, nodata=0, color_table=_color_table(dtype))
 
 
 def write_mask_raster(path: str | Path, mask: NDArray[np.uint8], grid: GeoGrid) -> None:
@@ -113,9 +139,21 @@ def write_mask_raster(path: str | Path, mask: NDArray[np.uint8], grid: GeoGrid) 
     write_geotiff(path, mask, grid, nodata=0)
 
 
-def _dtype(highest: int) -> type[np.unsignedinteger[Any]]:
-    """The smallest unsigned type that holds an id."""
-    return next(t for t in (np.uint8, np.uint16, np.uint32) if highest <= np.iinfo(t).max)
+def writing_mask(path: str | Path, grid: GeoGrid) -> AbstractContextManager[Any]:
+    """Write a binary mask part by part; yields and raises what `writing_geotiff` does."""
+    return writing_geotiff(path, grid, np.uint8, nodata=0)
+
+
+def label_dtype(highest: int) -> type[np.unsignedinteger[Any]]:
+    """The smallest unsigned type that holds an id.
+
+    Raises:
+        ParameterError: none holds it that every program reads.
+    """
+    for kind in (np.uint8, np.uint16, np.uint32):
+        if highest <= np.iinfo(kind).max:
+            return kind
+    raise ParameterError(f"A label raster holds ids up to 4294967295, got {highest}.")
 
 
 def _border(item: SegObject, shape_hw: ShapeHW, width_px: int) -> BoolMask:
@@ -138,6 +176,8 @@ def _border(item: SegObject, shape_hw: ShapeHW, width_px: int) -> BoolMask:
     return item.mask & ~kept
 
 
-def _color_table() -> ColorTable:
+def _color_table(dtype: DTypeLike) -> ColorTable | None:
+    if np.dtype(dtype) != np.uint8:
+        return None
     colors = {i: (r, g, b, 255) for i, (r, g, b) in enumerate(object_colors(255).tolist(), start=1)}
     return {0: (0, 0, 0, 0), **colors}

@@ -7,7 +7,7 @@ of one column its vertical edges. Following the edges gives rings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,14 @@ import shapely
 from numpy.typing import NDArray
 
 from samgeo_core.objects import BoolMask
+from samgeo_core.wholes import Piece
 
 IntArray = NDArray[np.int64]
 Geometries = NDArray[Any]
 """One-dimensional object array of shapely geometries."""
+
+_BATCH_PX = 2**22
+"""Pixels that are traced at once: enough to be quick, at some 20 bytes each."""
 
 # The four pixels round a corner as bits: 1 upper left, 2 upper right, 4 lower left, 8 lower right.
 _UPPER_RIGHT_LOWER_LEFT, _UPPER_LEFT_LOWER_RIGHT = 0b0110, 0b1001
@@ -188,9 +192,94 @@ def trace(masks: Sequence[BoolMask], offsets_xy: NDArray[np.int64]) -> Geometrie
 
     Args and guarantees as in `trace_parts`; an empty mask gives an empty polygon.
     """
-    polygons, owner = trace_parts(masks, offsets_xy)
-    counts = np.bincount(owner, minlength=len(masks))
-    geometries = np.full(len(masks), shapely.Polygon(), object)
+    return trace_wholes([((x, y), m)] for (x, y), m in zip(offsets_xy.tolist(), masks, strict=True))
+
+
+def trace_wholes(wholes: Iterable[Sequence[Piece]]) -> Geometries:
+    """Trace objects that are given in pieces; where pieces meet, nothing of that remains.
+
+    Memory beyond the outlines themselves doesn't depend on how large an object is.
+
+    Args:
+        wholes: N objects; the pieces of one share no pixel.
+
+    Returns:
+        [N], Polygon, or MultiPolygon where an object has several parts; guarantees as in
+        `trace_parts`; an object without pixels gives an empty polygon.
+    """
+    counts: list[int] = []
+    traced = [_traced(batch) for batch in _batches(wholes, counts)]
+    polygons = np.concatenate([part for part, _ in traced])
+    owner = np.concatenate([index for _, index in traced])
+    cut = np.flatnonzero(np.array(counts) > 1)
+    if cut.size:
+        in_pieces = np.isin(owner, cut)
+        parts, owner_of_parts = _united(polygons[in_pieces], owner[in_pieces], cut)
+        polygons = np.concatenate([polygons[~in_pieces], parts])
+        owner = np.concatenate([owner[~in_pieces], owner_of_parts])
+        order = np.argsort(owner, kind="stable")
+        polygons, owner = polygons[order], owner[order]
+    return _gathered(polygons, owner, len(counts))
+
+
+def _batches(
+    wholes: Iterable[Sequence[Piece]], counts: list[int]
+) -> Iterator[list[tuple[int, Piece]]]:
+    """Pieces with the index of their object, in lists of not too many pixels.
+
+    Args:
+        wholes: objects.
+        counts: takes the number of pieces of each.
+    """
+    batch: list[tuple[int, Piece]] = []
+    n_px = 0
+    for index, pieces in enumerate(wholes):
+        counts.append(len(pieces))
+        for piece in pieces:
+            batch.append((index, piece))
+            n_px += piece[1].size
+            if n_px > _BATCH_PX:
+                yield batch
+                batch, n_px = [], 0
+    yield batch
+
+
+def _traced(batch: Sequence[tuple[int, Piece]]) -> tuple[Geometries, IntArray]:
+    """Parts of pieces, and the index of the object that each belongs to, as it came."""
+    offsets_xy = np.array([offset_xy for _, (offset_xy, _) in batch], np.int64)
+    parts, piece = trace_parts([mask for _, (_, mask) in batch], offsets_xy.reshape(-1, 2))
+    return parts, np.array([index for index, _ in batch], np.int64)[piece]
+
+
+def _united(polygons: Geometries, owner: IntArray, cut: IntArray) -> tuple[Geometries, IntArray]:
+    """Unite the polygons of each owner in ``cut``, ascending: parts, and the owner of each."""
+    begins, ends = np.searchsorted(owner, cut), np.searchsorted(owner, cut, "right")
+    # All coordinates are whole numbers and all edges run along an axis: this is exact.
+    united = [shapely.union_all(polygons[a:b]) for a, b in zip(begins, ends, strict=True)]
+    parts, index = shapely.get_parts(united, return_index=True)
+    return _without_straight_vertices(parts), cut[index]
+
+
+def _without_straight_vertices(polygons: Geometries) -> Geometries:
+    """The same polygons with vertices only where the outline turns; all edges run along an axis."""
+    rings, polygon = shapely.get_rings(polygons, return_index=True)
+    xy, ring = shapely.get_coordinates(rings, return_index=True)
+    # The first vertex stands again at the end of each ring.
+    lengths = shapely.get_num_coordinates(rings) - 1
+    again = np.cumsum(lengths + 1) - 1
+    xy, ring = np.delete(xy, again, axis=0), np.delete(ring, again)
+    ends = np.cumsum(lengths) - 1
+    previous, following = np.arange(len(xy)) - 1, np.arange(len(xy)) + 1
+    previous[ends - lengths + 1], following[ends] = ends, ends - lengths + 1
+    turns = ~((xy[previous] == xy) & (xy == xy[following])).any(axis=1)
+    rings = shapely.linearrings(xy[turns], indices=ring[turns])
+    return np.asarray(shapely.polygons(rings, indices=polygon), object)
+
+
+def _gathered(polygons: Geometries, owner: IntArray, n: int) -> Geometries:
+    """One geometry for each of n owners; ``owner`` [P] ascends."""
+    counts = np.bincount(owner, minlength=n)
+    geometries = np.full(n, shapely.Polygon(), object)
     several = counts[owner] > 1
     geometries[owner[~several]] = polygons[~several]
     shapely.multipolygons(polygons[several], indices=owner[several], out=geometries)

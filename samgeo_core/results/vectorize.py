@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from samgeo_core.reading.raster import Raster, open_dataset
 from samgeo_core.results.geodesy import measure, pyproj_crs
 from samgeo_core.results.labels import Labels
 from samgeo_core.results.nesting import parent_ids
-from samgeo_core.results.outlines import Geometries, trace, trace_parts
+from samgeo_core.results.outlines import Geometries, trace, trace_parts, trace_wholes
+from samgeo_core.wholes import WholeObject
 
 _MOST_VALUES = 10_000_000
 
@@ -74,15 +76,52 @@ def vectorize(
     _check_shape(objects.shape_hw, grid)
     if outlines is None:
         outlines = outlines_of(objects, grid, simplify_px=simplify_px)
-    columns = {
-        "object_id": np.arange(1, len(objects) + 1, dtype=np.int64),
-        "parent_id": parent_ids(objects),
-        # float32 holds 7 digits; those beyond would be noise in every file.
-        "score": objects.scores.astype(np.float64).round(6),
-        "stability": objects.stabilities.astype(np.float64).round(6),
-        "area_px": objects.areas_px,
-    }
+    ids = np.arange(1, len(objects) + 1, dtype=np.int64)
+    columns = _object_columns(
+        ids, parent_ids(objects), objects.scores, objects.stabilities, objects.areas_px
+    )
     return _frame(columns, outlines, grid)
+
+
+def vectorize_wholes(
+    objects: Sequence[WholeObject], grid: GeoGrid, *, simplify_px: float = 0.0
+) -> gpd.GeoDataFrame:
+    """Make one polygon of each object that is given in pieces; rows and columns as `vectorize`.
+
+    Args:
+        objects: N objects of a raster.
+        grid: the grid of that raster.
+        simplify_px: as in `vectorize`.
+
+    Raises:
+        ParameterError: ``simplify_px`` is negative.
+    """
+    traced = trace_wholes(item.pieces for item in objects)
+    columns = _object_columns(
+        np.array([item.object_id for item in objects], np.int64),
+        np.array([item.parent_id for item in objects], np.int64),
+        np.array([item.score for item in objects], np.float32),
+        np.array([item.stability for item in objects], np.float32),
+        np.array([item.area_px for item in objects], np.int64),
+    )
+    return _frame(columns, _measured(_simplified(traced, simplify_px), grid), grid)
+
+
+def _object_columns(
+    ids: NDArray[np.int64],
+    parents: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    stabilities: NDArray[np.float32],
+    areas_px: NDArray[np.int64],
+) -> dict[str, NDArray[Any]]:
+    return {
+        "object_id": ids,
+        "parent_id": parents,
+        # float32 holds 7 digits; those beyond would be noise in every file.
+        "score": scores.astype(np.float64).round(6),
+        "stability": stabilities.astype(np.float64).round(6),
+        "area_px": areas_px,
+    }
 
 
 def vectorize_labels(

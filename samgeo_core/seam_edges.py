@@ -1,0 +1,114 @@
+"""Where an edge of a region cuts an object: do its neighbours see it go on?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from samgeo_core.objects import BoolMask
+from samgeo_core.regions import RegionPlan
+from samgeo_core.seam_parts import AGREEMENT, Box, Part, within
+from samgeo_core.wholes import PackedMask
+from samgeo_core.windows import Window
+
+
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """The pixels of a part along an edge of its region.
+
+    Attributes:
+        line: one pixel wide, px of the raster.
+        pixels: bool [h, w] of the line, those of the part.
+        seen: bool [h, w], those that others claim who also see what lies beyond.
+    """
+
+    line: Box
+    pixels: BoolMask
+    seen: BoolMask
+
+
+def trim(plan: RegionPlan, parts: Sequence[Part]) -> None:
+    """Take from parts what ends at an edge though a neighbour sees on and claims none of it.
+
+    That is what a region took for a part of the object at its very edge, where it saw least. What
+    reaches further than any neighbour looks back stays: there a cut would only be moved.
+    """
+    trimmed = [_trimmed(plan, part, parts) for part in parts]
+    for part, mask in zip(parts, trimmed, strict=True):
+        part.mask = mask
+        part.area_px = int(np.count_nonzero(mask.pixels()))
+
+
+def confirmed_parts(plan: RegionPlan, parts: Sequence[Part]) -> list[Part]:
+    """Parts of which no edge of a region cuts more than others see go on; the worst go first."""
+    left = [part for part in parts if part.area_px]
+    while left:
+        shares = [(_missed_share(plan, part, left), part) for part in left]
+        share, worst = max(shares, key=lambda item: (item[0], -item[1].number))
+        if share < 1 - AGREEMENT:
+            break
+        left.remove(worst)
+    return left
+
+
+def _trimmed(plan: RegionPlan, part: Part, parts: Sequence[Part]) -> PackedMask:
+    import cv2  # heavy, and most pages do without
+
+    doubtful = [cut for cut in _cuts(plan, part, parts) if (cut.pixels & ~cut.seen).any()]
+    if not doubtful:
+        return part.mask
+    x, y = part.box[:2]
+    pixels = part.mask.pixels()
+    frame = Window(x, y, pixels.shape[1], pixels.shape[0])
+    claimed, viewed = np.zeros_like(pixels), np.zeros_like(pixels)
+    for other in parts:
+        if other is not part:
+            claimed |= within(other.mask, part.box)
+    for i in plan.neighbours(part.region.index):
+        if view := plan.region(i).window.intersection(frame):
+            viewed[view.moved(-x, -y).slices] = True
+    _, labels = cv2.connectedComponents((pixels & viewed & ~claimed).view(np.uint8), connectivity=4)
+    # Pieces beside what only this region sees.
+    alone = (pixels & ~viewed).view(np.uint8)
+    kept = np.unique(labels[cv2.dilate(alone, np.ones((3, 3), np.uint8)).view(np.bool_)])
+    for cut in doubtful:
+        a0, b0, a1, b1 = cut.line
+        found = np.unique(labels[b0 - y : b1 - y, a0 - x : a1 - x][cut.pixels & ~cut.seen])
+        pixels &= ~np.isin(labels, np.setdiff1d(found, [0, *kept]))
+    return PackedMask.of(pixels, (x, y))
+
+
+def _missed_share(plan: RegionPlan, part: Part, parts: Sequence[Part]) -> float:
+    """Of what any one edge cuts the largest share that nobody else sees."""
+    most = 0.0
+    for cut in _cuts(plan, part, parts):
+        missed = np.count_nonzero(cut.pixels & ~cut.seen)
+        most = max(most, missed / np.count_nonzero(cut.pixels))
+    return most
+
+
+def _cuts(plan: RegionPlan, part: Part, parts: Sequence[Part]) -> Iterator[_Cut]:
+    x0, y0, x1, y1 = part.box
+    left, top, right, bottom = part.region.window.box_xyxy
+    low_x, low_y, high_x, high_y = plan.extent.box_xyxy
+    lines: list[tuple[bool, Box, tuple[int, int]]] = [
+        (x0 == left > low_x, (x0, y0, x0 + 1, y1), (-1, 0)),
+        (y0 == top > low_y, (x0, y0, x1, y0 + 1), (0, -1)),
+        (x1 == right < high_x, (x1 - 1, y0, x1, y1), (1, 0)),
+        (y1 == bottom < high_y, (x0, y1 - 1, x1, y1), (0, 1)),
+    ]
+    for is_cut, line, (dx, dy) in lines:
+        pixels = within(part.mask, line)
+        if not is_cut or not pixels.any():
+            continue
+        seen = np.zeros_like(pixels)
+        for other in parts:
+            # Whoever sees the next pixel too knows whether the object goes on or really ends here.
+            beyond = Window(line[0] + dx, line[1] + dy, pixels.shape[1], pixels.shape[0])
+            view = other.region.window.intersection(beyond)
+            if other is not part and view:
+                known = view.moved(-beyond.x, -beyond.y).slices
+                seen[known] |= within(other.mask, line)[known]
+        yield _Cut(line, pixels, seen)

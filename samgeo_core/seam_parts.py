@@ -1,0 +1,198 @@
+"""What one region saw of an object, and which of these parts belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from samgeo_core.objects import BoolMask, ObjectSet
+from samgeo_core.regions import Region, RegionPlan
+from samgeo_core.wholes import PackedMask
+
+if TYPE_CHECKING:
+    from samgeo_core.seam_groups import Group
+
+Box = tuple[int, int, int, int]
+
+AGREEMENT = 0.5
+"""Two parts are one object where, within the pixels both regions saw, their IoU is above this."""
+
+
+@dataclass(eq=False)
+class Part:
+    """What one region saw of an object, in the frame of the raster.
+
+    Attributes:
+        number: from 1 in the order of the plan, in a region by place.
+        region: where it was found.
+        mask: its pixels.
+        is_cut: whether it reaches an edge of its region's window behind which the raster goes on.
+        last: the last region, in the order of the plan, that may see anything of it.
+        near: parts whose boxes share pixels with this one's, as far as they have come in.
+        group: those parts that are one object.
+    """
+
+    number: int
+    region: Region
+    mask: PackedMask
+    area_px: int
+    score: float
+    stability: float
+    point_xy: tuple[float, float]
+    is_cut: bool
+    last: int
+    near: list[Part] = field(default_factory=list)
+    group: Group = field(init=False, repr=False)
+
+    @property
+    def box(self) -> Box:
+        """Left, top, right, bottom, px of the raster; right and bottom exclusive."""
+        return self.mask.box
+
+
+def parts_of(plan: RegionPlan, region: Region, objects: ObjectSet, number: int) -> list[Part]:
+    """The objects of a region as parts, but for those that others see better.
+
+    Args:
+        plan: of which the region is.
+        region: where they were found.
+        objects: in the frame of the region's window.
+        number: of the first.
+    """
+    left, top = region.window.x, region.window.y
+    parts: list[Part] = []
+    boxes = objects.boxes_xyxy + np.array([left, top, left, top])
+    for i in np.lexsort((objects.areas_px, *boxes.T[::-1])).tolist():
+        x0, y0, x1, y1 = boxes[i].tolist()
+        is_cut = plan.is_cut(region, (x0, y0, x1, y1))
+        if is_cut and not _meet((x0, y0, x1, y1), region.core.box_xyxy):
+            # It lies in what a neighbour answers for, who sees more of it.
+            continue
+        point = objects.points_xy[i]
+        parts.append(
+            Part(
+                number + len(parts),
+                region,
+                PackedMask.of(objects.masks[i], (x0, y0)),
+                int(objects.areas_px[i]),
+                float(objects.scores[i]),
+                float(objects.stabilities[i]),
+                (float(point[0]) + left, float(point[1]) + top),
+                is_cut,
+                plan.last_meeting((x0, y0, x1, y1)),
+            )
+        )
+    return parts
+
+
+def find_near(new: Sequence[Part], old: Sequence[Part]) -> list[tuple[Part, Part]]:
+    """Pairs whose boxes share pixels: an old and a new part, or two new ones; and notes them."""
+    every = [*old, *new]
+    if not new:
+        return []
+    boxes = np.array([part.box for part in every], np.float64)
+    shapes = shapely.box(*boxes.T)
+    first, second = shapely.STRtree(shapes).query(shapes[len(old) :], predicate=None)
+    first = first + len(old)
+    once = second < first
+    a, b = boxes[first[once]], boxes[second[once]]
+    meet = ((np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])) > 0).all(axis=1)
+    pairs = np.stack([second[once][meet], first[once][meet]], axis=1)
+    met = [(every[i], every[j]) for i, j in pairs[np.lexsort(pairs.T)].tolist()]
+    for one, other in met:
+        one.near.append(other)
+        other.near.append(one)
+    return met
+
+
+def find_links(
+    pairs: Iterable[tuple[Part, Part]], *, only_cut: bool = False
+) -> list[tuple[Part, Part]]:
+    """Of parts of two regions those that are one object.
+
+    Each part has one partner in the other region, the one most like it. Only what a window's edge
+    cuts may have more: two arms of what the other region sees to be one thing.
+
+    Args:
+        pairs: of parts whose boxes share pixels.
+        only_cut: leave pairs alone of which both were seen whole.
+    """
+    measured = []
+    for a, b in pairs:
+        if only_cut and not (a.is_cut or b.is_cut):
+            continue
+        shared = a.region.window.intersection(b.region.window)
+        box = _common(shared.box_xyxy, _around(a.box, b.box)) if shared else None
+        if box is None:
+            continue
+        in_a, in_b = within(a.mask, box), within(b.mask, box)
+        both = int(np.count_nonzero(in_a & in_b))
+        if both:
+            measured.append((both / int(np.count_nonzero(in_a | in_b)), a, b, in_a, in_b))
+    measured.sort(key=lambda item: (-item[0], item[1].number, item[2].number))
+    taken: set[Part] = set()
+    links = []
+    for iou, a, b, _, _ in measured:
+        if iou > AGREEMENT and a not in taken and b not in taken:
+            taken.update((a, b))
+            links.append((a, b))
+    for iou, a, b, in_a, in_b in measured:
+        if iou <= AGREEMENT and a.is_cut and b.is_cut and not {a, b} <= taken:
+            arms = _touching(in_a, in_b), _touching(in_b, in_a)
+            if np.count_nonzero(arms[0] & arms[1]) > AGREEMENT * np.count_nonzero(
+                arms[0] | arms[1]
+            ):
+                links.append((a, b))
+    return links
+
+
+def within(mask: PackedMask, box: Box) -> BoolMask:
+    """A mask's pixels in a box of the raster, bool [box height, box width]."""
+    x0, y0, x1, y1 = box
+    out = np.zeros((y1 - y0, x1 - x0), np.bool_)
+    common = _common(mask.box, box)
+    if common:
+        a0, b0, a1, b1 = common
+        x, y = mask.box[:2]
+        out[b0 - y0 : b1 - y0, a0 - x0 : a1 - x0] = _pixels(mask)[b0 - y : b1 - y, a0 - x : a1 - x]
+    return out
+
+
+def common_px(a: PackedMask, b: PackedMask) -> int:
+    """Pixels that two masks share."""
+    box = _common(a.box, b.box)
+    return int(np.count_nonzero(within(a, box) & within(b, box))) if box else 0
+
+
+# A large object is compared with much that lies in it, one after the other.
+@lru_cache(maxsize=8)
+def _pixels(mask: PackedMask) -> BoolMask:
+    return mask.pixels()
+
+
+def _touching(mask: BoolMask, other: BoolMask) -> BoolMask:
+    """The connected pieces of a mask that share pixels with another."""
+    import cv2  # heavy, and most pages do without
+
+    _, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
+    met: NDArray[np.bool_] = np.isin(labels, np.unique(labels[mask & other]))
+    return met & mask
+
+
+def _common(a: Box, b: Box) -> Box | None:
+    x0, y0, x1, y1 = max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+
+
+def _around(a: Box, b: Box) -> Box:
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
+def _meet(a: Box, b: Box) -> bool:
+    return _common(a, b) is not None

@@ -1,0 +1,50 @@
+"""How a raster of any size is cut and where it is segmented, as plain values: no heavy import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from samgeo_core.errors import ParameterError
+
+REGION_PX, MARGIN_PX = 2048, 256
+
+NO_LIMIT_PX = 2**62
+"""The limit on a raster's pixels guards those that are read whole; here regions are."""
+
+SCHEMES = ("tcp://", "tls://")
+AREA_SUFFIXES = (".geojson", ".json", ".gpkg")
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """How a raster is cut, and where its regions are segmented.
+
+    Attributes:
+        region_px: side of a region with its margins, px: with it grows the memory that is needed.
+        margin_px: what a region sees beyond its own part, on each side, px.
+        scheduler: address of a Dask scheduler, such as tcp://host:8786; None works here.
+        restart: forget what is finished.
+    """
+
+    region_px: int = REGION_PX
+    margin_px: int = MARGIN_PX
+    scheduler: str | None = None
+    restart: bool = False
+
+    def __post_init__(self) -> None:
+        if self.scheduler is not None:
+            check_address(self.scheduler)
+        if self.region_px < 64 or not 0 <= 2 * self.margin_px < self.region_px:
+            raise ParameterError(
+                "A region needs at least 64 px and must be larger than both its margins, got "
+                f"{self.region_px} px with margins of {self.margin_px} px."
+            )
+
+
+def check_address(scheduler: str) -> None:
+    """Raise `ParameterError` unless this looks like the address of a scheduler."""
+    if not scheduler.startswith(SCHEMES):
+        raise ParameterError(
+            f"A scheduler's address begins with {' or '.join(SCHEMES)}, got {scheduler!r}: "
+            "take the one that dask scheduler prints."
+        )

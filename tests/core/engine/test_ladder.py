@@ -1,0 +1,84 @@
+"""Regions are looked at through the windows of a run over the whole raster, each once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samgeo_core.engine.ladder import FullConfig, Look, Place, plan_looks, plan_region_looks
+from samgeo_core.regions import RegionPlan
+from samgeo_core.windows import Window
+
+CONFIG = FullConfig(finest_px=64, coarsest_px=512, steps_px=(8,))
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> RegionPlan:
+    shape_hw = draw(st.integers(100, 700)), draw(st.integers(100, 700))
+    margin = draw(st.integers(20, 140))
+    region = 2 * margin + draw(st.integers(60, 300))
+    shift = draw(st.tuples(st.integers(0, 300), st.integers(0, 300)))
+    return RegionPlan(shape_hw, region, margin, shift_xy=shift)
+
+
+def looks_of(plan: RegionPlan) -> list[tuple[Place, Look]]:
+    places = [Place(region.window, region.core, plan.extent, plan.margin_px) for region in plan]
+    return [(place, look) for place in places for look in plan_region_looks(place, CONFIG)]
+
+
+@given(plans())
+def test_windows_that_fit_the_margins_are_those_of_the_whole_raster_each_once(
+    plan: RegionPlan,
+) -> None:
+    if any(place.window == place.extent for place, _ in looks_of(plan)):
+        return  # that region sees all the others' pixels too
+    got = Counter(
+        (look.window.moved(p.window.x, p.window.y), look.core.moved(p.window.x, p.window.y))
+        for p, look in looks_of(plan)
+        if look.is_fixed
+    )
+    expected = Counter(
+        (look.window, look.core)
+        for look in plan_looks(plan.shape_hw, CONFIG)
+        if min(s for s in (64, 128, 256, 512, 1024) if s >= max(look.window.shape_hw))
+        <= 2 * plan.margin_px
+    )
+    assert got == expected
+
+
+@given(plans())
+def test_looks_stay_within_the_tile_and_larger_ones_ask_within_the_core(plan: RegionPlan) -> None:
+    for place, look in looks_of(plan):
+        tile = Window.whole(place.window.shape_hw)
+        assert look.window.intersection(tile) == look.window
+        assert look.core.intersection(look.window) == look.core
+        core = place.local(place.core)
+        if place.window == place.extent:
+            continue
+        if look.is_fixed:
+            x, y = (look.window.x + look.window.width // 2, look.window.y + look.window.height // 2)
+            assert core.x <= x < core.x + core.width
+            assert core.y <= y < core.y + core.height
+        else:
+            assert look.core.intersection(core) == look.core
+
+
+@given(plans())
+def test_the_coarsest_looks_cover_every_core(plan: RegionPlan) -> None:
+    asked = np.zeros(plan.shape_hw, int)
+    for place, look in looks_of(plan):
+        if look.is_coarsest:
+            asked[look.core.moved(place.window.x, place.window.y).slices] += 1
+    assert (asked >= 1).all()
+
+
+def test_a_region_that_is_the_whole_raster_is_looked_at_as_ever() -> None:
+    extent = Window.whole((300, 500))
+    place = Place(extent, extent, extent, 128)
+    whole = list(plan_looks((300, 500), CONFIG))
+    assert [(k.window, k.core, k.steps_px, k.is_coarsest) for k in whole] == [
+        (k.window, k.core, k.steps_px, k.is_coarsest) for k in plan_region_looks(place, CONFIG)
+    ]

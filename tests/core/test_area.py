@@ -1,0 +1,99 @@
+"""An area of interest lies where its coordinates say, to the pixel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from rasterio.crs import CRS
+
+from samgeo_core.area import AreaOfInterest
+from samgeo_core.errors import ParameterError
+from samgeo_core.geogrid import GeoGrid
+from samgeo_core.windows import Window
+from tests.factories import UTM_33N
+
+GRID = GeoGrid((80, 120), UTM_33N, CRS.from_epsg(32633))
+BOX_PX = (20, 10, 60, 50)
+
+
+def in_crs(polygon_px: shapely.Polygon) -> shapely.Polygon:
+    return shapely.transform(polygon_px, GRID.to_crs_xy)
+
+
+def in_lonlat(polygon_px: shapely.Polygon) -> shapely.Polygon:
+    return shapely.transform(shapely.segmentize(polygon_px, 1), GRID.to_lonlat)
+
+
+def test_crs_and_lonlat_are_the_same_place() -> None:
+    box = shapely.box(*BOX_PX)
+    expected = np.zeros(GRID.shape_hw, bool)
+    expected[10:50, 20:60] = True
+    for area in (
+        AreaOfInterest.of_geometry(in_crs(box), GRID),
+        AreaOfInterest.of_geometry(in_lonlat(box), GRID, lonlat=True),
+    ):
+        np.testing.assert_array_equal(area.mask(Window.whole(GRID.shape_hw)), expected)
+        part = Window(50, 40, 30, 20)
+        np.testing.assert_array_equal(area.mask(part), expected[part.slices])
+
+
+def test_a_window_holds_the_area_and_parts_know_what_is_theirs() -> None:
+    triangle = shapely.Polygon([(10.5, 20.5), (70.2, 20.5), (10.5, 60.7)])
+    area = AreaOfInterest.of_geometry(in_crs(triangle), GRID)
+    assert area.window(GRID.shape_hw) == Window(10, 20, 61, 41)
+    whole = area.mask(Window.whole(GRID.shape_hw))
+    assert not whole[:20].any()
+    inside, outside = Window(10, 20, 30, 20), Window(60, 50, 40, 20)
+    assert area.within(outside) is None
+    part = area.within(inside)
+    assert part is not None
+    np.testing.assert_array_equal(part.mask(inside), whole[inside.slices])
+    assert not part.mask(outside).any()
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".gpkg"])
+def test_files_bring_their_crs_and_all_their_polygons(suffix: str, tmp_path: Path) -> None:
+    boxes = [shapely.box(*BOX_PX), shapely.box(80, 60, 100, 70)]
+    frame = gpd.GeoDataFrame(geometry=[in_crs(b) for b in boxes], crs=GRID.crs)
+    frame = frame.to_crs(4326) if suffix == ".geojson" else frame.to_crs(32632)
+    frame.to_file(tmp_path / f"area{suffix}")
+    area = AreaOfInterest.read(tmp_path / f"area{suffix}", GRID)
+    mask = area.mask(Window.whole(GRID.shape_hw))
+    expected = np.zeros(GRID.shape_hw, bool)
+    for x0, y0, x1, y1 in (BOX_PX, (80, 60, 100, 70)):
+        expected[y0:y1, x0:x1] = True
+    assert (mask != expected).sum() <= 4, "reprojected edges may graze a pixel's centre"
+    assert area.window(GRID.shape_hw).intersection(Window(20, 10, 80, 60)) is not None
+
+
+def test_the_same_area_has_the_same_name_and_another_one_another() -> None:
+    ring = [(20, 10), (60, 10), (60, 50), (20, 50)]
+    a, b = (AreaOfInterest(shapely.Polygon(r)) for r in (ring, ring[2:] + ring[:2]))
+    assert a.digest == b.digest
+    assert a.digest != AreaOfInterest(shapely.Polygon(ring[:3])).digest
+
+
+def test_what_is_no_area_of_this_raster_is_told(tmp_path: Path) -> None:
+    far = shapely.transform(shapely.box(*BOX_PX), lambda xy: GRID.to_crs_xy(xy) + 1e5)
+    with pytest.raises(ParameterError, match="beside the raster"):
+        AreaOfInterest.of_geometry(far, GRID)
+    with pytest.raises(ParameterError, match="must be a polygon, got LineString"):
+        AreaOfInterest.of_geometry(shapely.LineString([(0, 0), (1, 1)]), GRID)
+    with pytest.raises(ParameterError, match=r"place on Earth|coordinate reference system"):
+        nowhere = GeoGrid((80, 120), Affine.identity(), None)
+        AreaOfInterest.of_geometry(shapely.box(1, 1, 2, 2), nowhere, lonlat=True)
+    with pytest.raises(ParameterError, match=r"must be a file of \.geojson"):
+        AreaOfInterest.read(tmp_path / "missing.geojson", GRID)
+    broken = tmp_path / "broken.geojson"
+    broken.write_text("{]")
+    with pytest.raises(ParameterError, match=r"broken\.geojson can't be read"):
+        AreaOfInterest.read(broken, GRID)
+    empty = tmp_path / "empty.geojson"
+    empty.write_text('{"type": "FeatureCollection", "features": []}')
+    with pytest.raises(ParameterError, match=r"holds no polygon"):
+        AreaOfInterest.read(empty, GRID)

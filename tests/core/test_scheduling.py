@@ -1,0 +1,182 @@
+"""Regions are worked on here or on a cluster, each once, and none waits in a long queue."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samgeo_core.errors import CancelledError, ParameterError, RasterError, SamGeoError
+from samgeo_core.progress import SILENT, CancelToken, Monitor, Progress
+from samgeo_core.regions import Region, RegionPlan
+from samgeo_core.scheduling import map_regions
+
+PLAN = RegionPlan((300, 500), 60, 5)
+
+
+@dataclass(frozen=True)
+class Shout:
+    """Work whose results tell where and how they were made (a `scheduling.RegionWork`)."""
+
+    folder: Path
+    pause_s: float = 0.0
+    kill_at: int | None = None
+    always: bool = False
+    fail_at: int | None = None
+
+    def read(self, region: Region) -> str:
+        (self.folder / f"read-{region.index}").touch()
+        return f"{region.index}:{threading.current_thread().name}"
+
+    def find(self, region: Region, tile: str, monitor: Monitor = SILENT) -> bytes:
+        monitor.step("decode", 0, 1)
+        time.sleep(self.pause_s)
+        if region.index == self.kill_at:
+            mark = self.folder / "killed"
+            if self.always or not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        if region.index == self.fail_at:
+            raise RasterError("The scene is damaged.")
+        return f"{tile}:{os.getpid()}:{os.environ.get('OMP_NUM_THREADS')}".encode()
+
+    def deliver(self, region: Region, data: bytes) -> bytes | None:
+        return None if region.index % 5 == 0 else data
+
+    def part(self, region: Region) -> Shout:
+        return replace(self)
+
+
+def test_here_every_region_comes_once_in_order_with_the_next_one_read_ahead(
+    tmp_path: Path,
+) -> None:
+    seen: list[Progress] = []
+    taken: list[int] = []
+
+    def regions() -> Iterator[Region]:
+        for region in PLAN:
+            taken.append(region.index)
+            yield region
+
+    results = map_regions(
+        Shout(tmp_path), regions(), done=3, total=len(PLAN) + 3, monitor=Monitor(seen.append)
+    )
+    first, data = next(results)
+    assert first.index == 0
+    assert data is not None
+    assert b"samgeo-read" in data
+    assert taken == [0, 1], "no more than the next is taken"
+    rest = [region.index for region, _ in results]
+    assert rest == list(range(1, len(PLAN)))
+    shares = [step.fraction for step in seen]
+    assert shares == sorted(shares)
+    assert seen[0].done == 3
+    assert shares[-1] == 1.0
+
+
+def test_here_nothing_to_do_is_done(tmp_path: Path) -> None:
+    assert list(map_regions(Shout(tmp_path), [])) == []
+
+
+def test_here_work_stops_when_cancelled_and_errors_travel_up(tmp_path: Path) -> None:
+    token = CancelToken()
+    results = map_regions(Shout(tmp_path), PLAN, monitor=Monitor(cancel=token))
+    next(results)
+    token.cancel()
+    with pytest.raises(CancelledError):
+        next(results)
+    with pytest.raises(RasterError, match="damaged"):
+        list(map_regions(Shout(tmp_path, fail_at=2), PLAN))
+
+
+@pytest.mark.parametrize("address", ["localhost:8786", "http://localhost:8786", ""])
+def test_an_address_that_is_none_is_refused(address: str, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="address begins with tcp"):
+        map_regions(Shout(tmp_path), PLAN, scheduler=address)
+
+
+def test_a_scheduler_that_is_not_there_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samgeo_core.scheduling._CONNECT_S", 1)
+    with pytest.raises(ParameterError, match=r"No scheduler answers at tcp://127\.0\.0\.1:9 "):
+        list(map_regions(Shout(tmp_path), PLAN, scheduler="tcp://127.0.0.1:9"))
+
+
+def test_a_cluster_gives_the_same_results_lazily_and_tells_its_dashboard(
+    cluster: Any, tmp_path: Path
+) -> None:
+    seen: list[Progress] = []
+    links: list[str] = []
+    taken: list[int] = []
+
+    def regions() -> Iterator[Region]:
+        for region in PLAN:
+            taken.append(region.index)
+            yield region
+
+    results = map_regions(
+        Shout(tmp_path, pause_s=0.01),
+        regions(),
+        scheduler=cluster.scheduler_address,
+        total=len(PLAN),
+        monitor=Monitor(seen.append),
+        on_dashboard=links.append,
+    )
+    found = dict([next(results)])
+    assert len(taken) <= 6, "a few per worker, not all"
+    found |= dict(results)
+    assert {region.index for region in found} == set(range(len(PLAN)))
+    assert links
+    assert links[0].startswith("http://")
+    assert seen[-1].done >= len(PLAN) - 1
+    processes = set()
+    for region, data in found.items():
+        assert (data is None) == (region.index % 5 == 0)
+        if data is not None:
+            index, _, process, threads = data.decode().split(":")
+            assert int(index) == region.index
+            assert threads == "1", "a worker of one thread computes with one"
+            processes.add(process)
+    assert len(processes) == 2
+    assert str(os.getpid()) not in processes
+
+
+def test_a_killed_worker_is_survived(cluster: Any, tmp_path: Path) -> None:
+    work = Shout(tmp_path, pause_s=0.02, kill_at=7)
+    found = dict(map_regions(work, PLAN, scheduler=cluster.scheduler_address))
+    assert (tmp_path / "killed").exists()
+    assert {region.index for region in found} == set(range(len(PLAN)))
+
+
+def test_a_region_that_ends_every_worker_is_named(cluster: Any, tmp_path: Path) -> None:
+    work = Shout(tmp_path, kill_at=2, always=True)
+    with pytest.raises(SamGeoError, match=r"Region 2 .* ended several workers"):
+        list(map_regions(work, PLAN, scheduler=cluster.scheduler_address))
+
+
+def test_errors_of_a_worker_travel_up_as_they_are(cluster: Any, tmp_path: Path) -> None:
+    with pytest.raises(RasterError, match="damaged"):
+        list(map_regions(Shout(tmp_path, fail_at=4), PLAN, scheduler=cluster.scheduler_address))
+
+
+def test_a_cluster_stops_when_cancelled(cluster: Any, tmp_path: Path) -> None:
+    token = CancelToken()
+    monitor = Monitor(cancel=token)
+    results = map_regions(
+        Shout(tmp_path, pause_s=0.2), PLAN, scheduler=cluster.scheduler_address, monitor=monitor
+    )
+    next(results)
+    token.cancel()
+    with pytest.raises(CancelledError):
+        list(results)
+    begun = len(list(tmp_path.glob("read-*")))
+    time.sleep(1)
+    assert len(list(tmp_path.glob("read-*"))) <= begun + 2, "what waited is called off"

@@ -1,0 +1,303 @@
+"""Objects cut by regions come back whole, once each, in flat memory, whatever the plan."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from samgeo_core.candidates import CandidateSet, MaskCandidate
+from samgeo_core.config import SelectionRule
+from samgeo_core.objects import ObjectSet
+from samgeo_core.regions import Region, RegionPlan
+from samgeo_core.results.nesting import parent_ids
+from samgeo_core.seams import SeamJoiner, WholeObject, join_candidates, join_regions
+from samgeo_core.selection import select
+
+Mask = NDArray[np.bool_]
+SHAPE = (90, 120)
+
+
+def box(x0: int, y0: int, x1: int, y1: int, shape: tuple[int, int] = SHAPE) -> Mask:
+    mask = np.zeros(shape, np.bool_)
+    mask[y0:y1, x0:x1] = True
+    return mask
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> Mask:
+    """Connected: a rectangle, a frame, or an L that may lie across many regions."""
+    x, y = draw(st.integers(0, 115)), draw(st.integers(0, 85))
+    mask = box(x, y, x + draw(st.integers(3, 120)), y + draw(st.integers(3, 90)))
+    kind = draw(st.sampled_from("rfl"))
+    if kind == "f":
+        mask &= ~ndimage.binary_erosion(mask, iterations=4, border_value=0)
+    if kind == "l":
+        mask[y + 6 :, x + 6 :] = False
+    return mask
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> RegionPlan:
+    margin = draw(st.integers(4, 12))
+    core = draw(st.integers(20, 70))
+    shift = draw(st.tuples(st.integers(0, 69), st.integers(0, 69)))
+    return RegionPlan(SHAPE, core + 2 * margin, margin, shift_xy=shift)
+
+
+def seen(region: Region, truth: list[Mask], *, in_parts: bool = False) -> ObjectSet:
+    """What a region that sees perfectly reports; each connected part apart, if asked."""
+    parts = [mask[region.window.slices] for mask in truth]
+    if in_parts:
+        labelled = [ndimage.label(part, np.ones((3, 3))) for part in parts]
+        parts = [labels == i + 1 for labels, n in labelled for i in range(n)]
+    parts = [part for part in parts if part.any()]
+    n = len(parts)
+    return ObjectSet.build(region.window.shape_hw, parts, [(0, 0)] * n, [0.9] * n, [0.95] * n)
+
+
+def joined(plan: RegionPlan, truth: list[Mask], *, in_parts: bool = False) -> list[WholeObject]:
+    found = ((region, seen(region, truth, in_parts=in_parts)) for region in plan)
+    return [item for items in join_regions(plan, found, SelectionRule.keep_all()) for item in items]
+
+
+def full(item: WholeObject, shape: tuple[int, int] = SHAPE) -> Mask:
+    count = np.zeros(shape, int)
+    for (x, y), mask in item.pieces:
+        count[y : y + mask.shape[0], x : x + mask.shape[1]] += mask
+    assert count.max() == 1, "pieces share no pixel"
+    return count > 0
+
+
+def distinct(masks: list[Mask]) -> list[Mask]:
+    return list({mask.tobytes(): mask for mask in masks if mask.any()}.values())
+
+
+@settings(deadline=None, max_examples=40)
+@given(plans(), st.lists(shapes(), max_size=5))
+def test_objects_that_all_regions_see_come_back_exactly_once(
+    plan: RegionPlan, truth: list[Mask]
+) -> None:
+    truth = distinct(truth)
+    found = joined(plan, truth)
+    assert sorted(full(item).tobytes() for item in found) == sorted(m.tobytes() for m in truth)
+    for item in found:
+        mask = full(item)
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        assert item.area_px == mask.sum()
+        assert item.box_xyxy == (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+    ids = [item.object_id for item in found]
+    assert len(set(ids)) == len(ids)
+    assert min(ids, default=1) >= 1
+
+
+@settings(deadline=None, max_examples=40)
+@given(plans(), shapes())
+def test_an_object_that_regions_see_in_separate_parts_comes_back_whole(
+    plan: RegionPlan, mask: Mask
+) -> None:
+    found = joined(plan, [mask], in_parts=True)
+    assert [full(item).tobytes() for item in found] == [mask.tobytes()]
+
+
+@settings(deadline=None, max_examples=40)
+@given(plans(), st.lists(shapes(), max_size=5))
+def test_parents_are_those_of_a_raster_in_one_piece(plan: RegionPlan, truth: list[Mask]) -> None:
+    truth = distinct(truth)
+    n = len(truth)
+    objects = ObjectSet.build(SHAPE, truth, [(0, 0)] * n, [0.9] * n, [0.95] * n)
+    masks = [objects.full_mask(i).tobytes() for i in range(n)]
+    areas = objects.areas_px.tolist()
+    if len(set(areas)) < n:
+        return  # of two of one size it's a matter of taste which is the larger
+    expected = {
+        masks[i]: masks[parent - 1] if parent else None
+        for i, parent in enumerate(parent_ids(objects).tolist())
+    }
+    found = joined(plan, truth)
+    by_id = {item.object_id: full(item).tobytes() for item in found}
+    assert {full(i).tobytes(): by_id.get(i.parent_id) for i in found} == expected
+
+
+@settings(deadline=None, max_examples=40)
+@given(plans(), st.lists(shapes(), max_size=6), st.randoms())
+def test_the_order_in_which_a_region_lists_its_objects_does_not_matter(
+    plan: RegionPlan, truth: list[Mask], random: np.random.Generator
+) -> None:
+    truth = distinct(truth)
+    other = list(truth)
+    random.shuffle(other)  # type: ignore[arg-type]
+
+    def told(masks: list[Mask]) -> list[tuple[int, int, bytes]]:
+        return [(i.object_id, i.parent_id, full(i).tobytes()) for i in joined(plan, masks)]
+
+    assert told(truth) == told(other)
+
+
+def two_regions(*masks_of: list[tuple[Mask, float]]) -> list[Mask]:
+    """What is kept of masks (in the raster's frame) and scores that two regions report."""
+    plan = RegionPlan(SHAPE, 80, 20)
+    regions = [plan.region(i) for i in range(2)]
+    found = []
+    for region, given_masks in zip(regions, masks_of, strict=False):
+        parts = [mask[region.window.slices] for mask, _ in given_masks]
+        scores = [score for _, score in given_masks]
+        n = len(parts)
+        objects = ObjectSet.build(region.window.shape_hw, parts, [(0, 0)] * n, scores, [0.95] * n)
+        found.append((region, objects))
+    return [full(item) for items in join_regions(plan, found) for item in items]
+
+
+def test_an_edge_that_the_neighbour_does_not_confirm_makes_no_object() -> None:
+    plan = RegionPlan(SHAPE, 80, 20)
+    right = plan.region(0).window.width
+    assert two_regions([(box(30, 10, right, 30), 0.95)], []) == []
+
+
+def test_what_a_region_saw_whole_stands_for_what_its_neighbour_saw_cut() -> None:
+    plan = RegionPlan(SHAPE, 80, 20)
+    right = plan.region(0).window.width
+    whole = box(45, 10, 95, 30)
+    blurred = whole & box(0, 0, right, 90)
+    blurred[10:12] = False
+    kept = two_regions([(blurred, 0.99)], [(whole, 0.8)])
+    assert [mask.tobytes() for mask in kept] == [whole.tobytes()]
+
+
+def test_a_weak_object_gives_way_to_a_good_one_of_the_next_region() -> None:
+    good, weak = box(42, 10, 70, 40), box(50, 5, 75, 36)
+    assert (good & weak).sum() / (good | weak).sum() < 0.6
+    kept = two_regions([(weak, 0.4)], [(good, 0.95), (box(100, 50, 110, 60), 0.9)])
+    assert any((mask == good).all() for mask in kept)
+    assert not any((mask == weak).all() for mask in kept)
+
+
+def test_the_better_of_two_that_say_the_same_stays() -> None:
+    one, other = box(45, 10, 70, 40), box(45, 11, 71, 40)
+    kept = two_regions([(one, 0.8)], [(other, 0.9)])
+    assert [mask.tobytes() for mask in kept] == [other.tobytes()]
+
+
+def test_objects_of_one_region_do_not_judge_each_other_again() -> None:
+    one, other = box(2, 10, 30, 40), box(4, 12, 30, 40)
+    assert len(two_regions([(one, 0.4), (other, 0.9)], [])) == 2
+
+
+def test_what_is_held_grows_with_the_width_of_the_raster_and_not_with_its_height() -> None:
+    most = []
+    for height in (400, 1600):
+        shape = (height, 200)
+        plan = RegionPlan(shape, 80, 10)
+        truth = [
+            box(x, y, x + 12, y + 12, shape)
+            for y in range(3, height, 15)
+            for x in range(3, 200, 15)
+        ]
+        joiner = SeamJoiner(plan)
+        held, n = [], 0
+        for region in plan:
+            n += len(joiner.add(region, seen(region, truth)))
+            held.append(joiner.n_held)
+        n += len(joiner.finish())
+        assert n == len(truth)
+        assert joiner.n_held == 0
+        most.append(max(held))
+    assert most[1] <= most[0] * 1.05
+    assert most[1] < 0.2 * len(truth)
+
+
+def test_objects_come_as_soon_as_nothing_can_change_them() -> None:
+    plan = RegionPlan((90, 500), 100, 20)
+    mask = box(5, 5, 30, 30, (90, 500))
+    region = plan.region(0)
+    assert len(SeamJoiner(plan).add(region, seen(region, [mask]))) == 1
+
+
+def test_regions_may_be_left_out() -> None:
+    plan = RegionPlan(SHAPE, 60, 10)
+    masks = [box(5, 5, 20, 20), box(100, 70, 110, 80)]
+    found = [(r, seen(r, masks)) for r in plan if seen(r, masks).areas_px.sum()]
+    assert len(found) < len(plan)
+    items = [i for some in join_regions(plan, found) for i in some]
+    assert len(items) == 2
+
+
+def test_no_region_gives_no_object() -> None:
+    plan = RegionPlan(SHAPE, 60, 10)
+    assert [i for some in join_regions(plan, []) for i in some] == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_at_seams_is_settled_the_same_every_time(seed: int) -> None:
+    plan = RegionPlan(SHAPE, 50, 10)
+    random = np.random.default_rng(seed)
+    found = []
+    for region in plan:
+        h, w = region.window.shape_hw
+        masks, scores = [], []
+        for _ in range(12):
+            x, y = random.integers(0, w - 4), random.integers(0, h - 4)
+            masks.append(box(x, y, x + random.integers(4, 30), y + random.integers(4, 30), (h, w)))
+            scores.append(float(random.uniform(0.3, 1)))
+        found.append((region, ObjectSet.build((h, w), masks, [(0, 0)] * 12, scores, [0.9] * 12)))
+    first, second = (
+        [(i.object_id, full(i).tobytes()) for some in join_regions(plan, found) for i in some]
+        for _ in range(2)
+    )
+    assert first == second
+    assert first
+
+
+def candidates_of(random: np.random.Generator, n: int) -> CandidateSet:
+    """Small masks of all qualities, some nearly alike, in the frame of the raster."""
+    masks = []
+    for _ in range(n):
+        x, y = random.integers(0, 108), random.integers(0, 78)
+        w, h = random.integers(4, 12, 2)
+        for _ in range(random.integers(1, 3)):
+            dx, dy = random.integers(0, 2, 2)
+            masks.append(
+                MaskCandidate.of(
+                    np.ones((h - dy, w - dx), bool),
+                    (int(x + dx), int(y + dy)),
+                    float(np.float32(random.uniform(0.2, 1))),
+                    float(np.float32(random.uniform(0.7, 1))),
+                    (float(x + w / 2), float(y + h / 2)),
+                )
+            )
+    return CandidateSet.collect(SHAPE, [mask for mask in masks if mask is not None])
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(0, 2**32), st.integers(20, 70), st.tuples(st.integers(0, 69), st.integers(0, 69))
+)
+def test_choosing_across_regions_is_choosing_in_one(
+    seed: int, core_px: int, shift_xy: tuple[int, int]
+) -> None:
+    """Each mask is found by the region in whose core it begins, and fits into that one's window."""
+    offered = candidates_of(np.random.default_rng(seed), 40)
+    plan = RegionPlan(SHAPE, core_px + 26, 13, shift_xy=shift_xy)
+    found = []
+    for region in plan:
+        x, y, right, bottom = region.core.box_xyxy
+        mine = [
+            MaskCandidate.of(
+                mask.pixels(),
+                (mask.box[0] - region.window.x, mask.box[1] - region.window.y),
+                mask.score,
+                mask.stability,
+                (mask.point_xy[0] - region.window.x, mask.point_xy[1] - region.window.y),
+            )
+            for mask in offered
+            if x <= mask.box[0] < right and y <= mask.box[1] < bottom
+        ]
+        shape_hw = region.window.shape_hw
+        found.append((region, CandidateSet.collect(shape_hw, [m for m in mine if m is not None])))
+    items = [i for some in join_candidates(plan, found) for i in some]
+    objects = select(offered, SelectionRule())
+    expected = [objects.full_mask(i).tobytes() for i in range(len(objects))]
+    assert sorted(full(item).tobytes() for item in items) == sorted(expected)
