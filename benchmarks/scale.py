@@ -37,12 +37,12 @@ from samgeo_core.config import PRESETS, AutomaticConfig, SegmentConfig
 from samgeo_core.engine.ladder import Place
 from samgeo_core.progress import SILENT
 from samgeo_core.reading.raster import Raster
-from samgeo_core.region_work import Finder, ModelFinder, RasterWork
-from samgeo_core.regions import RegionPlan
-from samgeo_core.run_folder import RunFolder
-from samgeo_core.scheduling import map_regions
-from samgeo_core.stream_options import NO_LIMIT_PX, StreamOptions
-from samgeo_core.streaming import segment_to_folder
+from samgeo_core.streaming.options import NO_LIMIT_PX, StreamOptions
+from samgeo_core.streaming.region_work import Finder, ModelFinder, RasterWork
+from samgeo_core.streaming.regions import RegionPlan
+from samgeo_core.streaming.run import segment_to_folder
+from samgeo_core.streaming.run_folder import RunFolder
+from samgeo_core.streaming.scheduling import map_regions
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
 

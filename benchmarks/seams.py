@@ -26,9 +26,9 @@ from samgeo_core.engine.ladder import FullConfig, Place
 from samgeo_core.objects import BoolMask
 from samgeo_core.overlaps import common_px
 from samgeo_core.reading.raster import Raster
-from samgeo_core.regions import Region, RegionPlan
-from samgeo_core.seams import WholeObject, join_candidates
 from samgeo_core.selection import select
+from samgeo_core.streaming.regions import Region, RegionPlan
+from samgeo_core.streaming.seams import WholeObject, join_candidates
 from samgeo_core.tile import TileImage
 
 TWIN_IOU = 0.9

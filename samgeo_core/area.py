@@ -15,7 +15,7 @@ from affine import Affine
 from samgeo_core.errors import ParameterError, SamGeoError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import BoolMask
-from samgeo_core.stream_options import AREA_SUFFIXES
+from samgeo_core.streaming.options import AREA_SUFFIXES
 from samgeo_core.windows import ShapeHW, Window
 
 _EDGE_STEPS = 256

@@ -16,7 +16,7 @@ from samgeo_core.config import PRESETS, AutomaticConfig, SegmentConfig, Selectio
 from samgeo_core.errors import CancelledError, ParameterError
 from samgeo_core.reading.stretch import STRETCH_MODES
 from samgeo_core.settings import get_settings
-from samgeo_core.stream_options import (
+from samgeo_core.streaming.options import (
     AREA_SUFFIXES,
     MARGIN_PX,
     NO_LIMIT_PX,
@@ -155,7 +155,7 @@ def _run_stream(
 ) -> int:
     """Segment region by region; what is finished stays, whatever happens."""
     from samgeo_core.area import AreaOfInterest
-    from samgeo_core.streaming import segment_to_folder
+    from samgeo_core.streaming.run import segment_to_folder
 
     area = args.area
     if isinstance(area, Path):

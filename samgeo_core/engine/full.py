@@ -81,13 +81,13 @@ class _Survey:
         self.tile = tile
         self.config = config
         self.edges = edge_strength(tile)
+        self.left_to_finer = np.zeros(tile.shape_hw, np.bool_)
         self.forget()
 
     def forget(self) -> None:
-        """Take back all that was learnt."""
+        """Take back what is known of each pixel."""
         self.explained = np.where(self.tile.valid, np.float32(np.inf), np.float32(0))
         self.seen = self.explained.copy()
-        self.left_to_finer = np.zeros(tile.shape_hw, np.bool_)
 
     def encode(self, model: LoadedModel, look: Look, floor: Floor) -> EncodedWindow:
         """Encode the window of a look."""

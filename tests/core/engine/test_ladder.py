@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samgeo_core.engine.ladder import FullConfig, Look, Place, plan_looks, plan_region_looks
-from samgeo_core.regions import RegionPlan
+from samgeo_core.streaming.regions import RegionPlan
 from samgeo_core.windows import Window
 
 CONFIG = FullConfig(finest_px=64, coarsest_px=512, steps_px=(8,))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from samgeo_core.objects import BoolMask
-from samgeo_core.regions import RegionPlan
-from samgeo_core.seam_parts import AGREEMENT, Box, Part, within
+from samgeo_core.streaming.regions import RegionPlan
+from samgeo_core.streaming.seam_parts import AGREEMENT, Box, Part, within
 from samgeo_core.wholes import PackedMask
 from samgeo_core.windows import Window
 

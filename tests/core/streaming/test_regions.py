@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samgeo_core.errors import ParameterError
-from samgeo_core.regions import RegionPlan
+from samgeo_core.streaming.regions import RegionPlan
 from samgeo_core.windows import Window
 
 

@@ -17,10 +17,10 @@ import numpy as np
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import SelectionRule
 from samgeo_core.objects import ObjectSet
-from samgeo_core.regions import Region, RegionPlan
-from samgeo_core.seam_groups import CLOSED, DROPPED, KEPT, OPEN, Group, close
-from samgeo_core.seam_parts import Part, find_links, find_near, parts_of
 from samgeo_core.selection import allowed_by, chosen_among
+from samgeo_core.streaming.regions import Region, RegionPlan
+from samgeo_core.streaming.seam_groups import CLOSED, DROPPED, KEPT, OPEN, Group, close
+from samgeo_core.streaming.seam_parts import Part, find_links, find_near, parts_of
 from samgeo_core.wholes import WholeObject
 
 __all__ = ["SeamJoiner", "WholeObject", "join_candidates", "join_regions"]

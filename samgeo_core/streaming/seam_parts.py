@@ -12,11 +12,11 @@ import shapely
 from numpy.typing import NDArray
 
 from samgeo_core.objects import BoolMask, ObjectSet
-from samgeo_core.regions import Region, RegionPlan
+from samgeo_core.streaming.regions import Region, RegionPlan
 from samgeo_core.wholes import PackedMask
 
 if TYPE_CHECKING:
-    from samgeo_core.seam_groups import Group
+    from samgeo_core.streaming.seam_groups import Group
 
 Box = tuple[int, int, int, int]
 

@@ -15,8 +15,8 @@ import pytest
 
 from samgeo_core.errors import CancelledError, ParameterError, RasterError, SamGeoError
 from samgeo_core.progress import SILENT, CancelToken, Monitor, Progress
-from samgeo_core.regions import Region, RegionPlan
-from samgeo_core.scheduling import map_regions
+from samgeo_core.streaming.regions import Region, RegionPlan
+from samgeo_core.streaming.scheduling import map_regions
 
 PLAN = RegionPlan((300, 500), 60, 5)
 
@@ -105,7 +105,7 @@ def test_an_address_that_is_none_is_refused(address: str, tmp_path: Path) -> Non
 def test_a_scheduler_that_is_not_there_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("samgeo_core.scheduling._CONNECT_S", 1)
+    monkeypatch.setattr("samgeo_core.streaming.scheduling._CONNECT_S", 1)
     with pytest.raises(ParameterError, match=r"No scheduler answers at tcp://127\.0\.0\.1:9 "):
         list(map_regions(Shout(tmp_path), PLAN, scheduler="tcp://127.0.0.1:9"))
 

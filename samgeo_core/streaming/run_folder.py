@@ -29,8 +29,8 @@ from samgeo_core import __version__
 from samgeo_core.errors import ExportError, ParameterError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.pool import CandidatePool
-from samgeo_core.regions import Region
 from samgeo_core.results.files import replacing
+from samgeo_core.streaming.regions import Region
 
 logger = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from scipy import ndimage
 from samgeo_core.candidates import CandidateSet, MaskCandidate
 from samgeo_core.config import SelectionRule
 from samgeo_core.objects import ObjectSet
-from samgeo_core.regions import Region, RegionPlan
 from samgeo_core.results.nesting import parent_ids
-from samgeo_core.seams import SeamJoiner, WholeObject, join_candidates, join_regions
 from samgeo_core.selection import select
+from samgeo_core.streaming.regions import Region, RegionPlan
+from samgeo_core.streaming.seams import SeamJoiner, WholeObject, join_candidates, join_regions
 
 Mask = NDArray[np.bool_]
 SHAPE = (90, 120)

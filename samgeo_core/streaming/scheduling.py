@@ -17,8 +17,8 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from samgeo_core.errors import ParameterError, SamGeoError
 from samgeo_core.progress import SILENT, Monitor
-from samgeo_core.regions import Region
-from samgeo_core.stream_options import check_address
+from samgeo_core.streaming.options import check_address
+from samgeo_core.streaming.regions import Region
 
 logger = logging.getLogger(__name__)
 

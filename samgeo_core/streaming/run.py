@@ -26,14 +26,14 @@ from samgeo_core.pool import CandidatePool
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
-from samgeo_core.region_work import Finder, ModelFinder, RasterWork, block_hw, window_of
-from samgeo_core.regions import Region, RegionPlan
 from samgeo_core.results.files import folder_beside
 from samgeo_core.results.stream_results import LABELS, Figures, put_in_place, write_results
-from samgeo_core.run_folder import RunFolder, clear, locked, plan_note, unpack
-from samgeo_core.scheduling import map_regions
-from samgeo_core.seams import join_regions
-from samgeo_core.stream_options import StreamOptions
+from samgeo_core.streaming.options import StreamOptions
+from samgeo_core.streaming.region_work import Finder, ModelFinder, RasterWork, block_hw, window_of
+from samgeo_core.streaming.regions import Region, RegionPlan
+from samgeo_core.streaming.run_folder import RunFolder, clear, locked, plan_note, unpack
+from samgeo_core.streaming.scheduling import map_regions
+from samgeo_core.streaming.seams import join_regions
 from samgeo_core.windows import Window
 
 logger = logging.getLogger(__name__)

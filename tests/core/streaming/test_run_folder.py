@@ -16,8 +16,8 @@ from samgeo_core.candidates import CandidateSet, MaskCandidate
 from samgeo_core.errors import ExportError, ParameterError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.pool import CandidatePool
-from samgeo_core.regions import Region, RegionPlan
-from samgeo_core.run_folder import RunFolder, clear, locked, pack, plan_note, unpack
+from samgeo_core.streaming.regions import Region, RegionPlan
+from samgeo_core.streaming.run_folder import RunFolder, clear, locked, pack, plan_note, unpack
 
 GRID = GeoGrid((90, 150), Affine.identity(), None)
 PLAN = RegionPlan((90, 150), 60, 10)
@@ -123,8 +123,8 @@ def test_a_file_larger_than_the_system_allows_is_a_sentence(tmp_path: Path) -> N
 import resource, sys
 from pathlib import Path
 from samgeo_core.errors import ExportError
-from samgeo_core.regions import RegionPlan
-from samgeo_core.run_folder import RunFolder
+from samgeo_core.streaming.regions import RegionPlan
+from samgeo_core.streaming.run_folder import RunFolder
 folder = RunFolder.begin(Path(sys.argv[1]), {})
 plan = RegionPlan((90, 150), 60, 10)
 folder.store(plan.region(0), b"x" * 1000)

@@ -17,9 +17,9 @@ from samgeo_core.pool import CandidatePool
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import Stretch
-from samgeo_core.regions import Region, RegionPlan
-from samgeo_core.run_folder import RunFolder, pack
-from samgeo_core.stream_options import NO_LIMIT_PX
+from samgeo_core.streaming.options import NO_LIMIT_PX
+from samgeo_core.streaming.regions import Region, RegionPlan
+from samgeo_core.streaming.run_folder import RunFolder, pack
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
 

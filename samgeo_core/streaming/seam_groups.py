@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from samgeo_core.config import SelectionRule
-from samgeo_core.regions import RegionPlan
-from samgeo_core.seam_edges import confirmed_parts, trim
-from samgeo_core.seam_parts import AGREEMENT, Box, Part, common_px, within
+from samgeo_core.streaming.regions import RegionPlan
+from samgeo_core.streaming.seam_edges import confirmed_parts, trim
+from samgeo_core.streaming.seam_parts import AGREEMENT, Box, Part, common_px, within
 from samgeo_core.wholes import PackedMask, PackedPieces, WholeObject
 
 OPEN, CLOSED, KEPT, DROPPED = range(4)

@@ -29,14 +29,14 @@ from samgeo_core.pipeline import reselect
 from samgeo_core.progress import CancelToken, Monitor, Progress
 from samgeo_core.reading.generated_scene import generated_scene
 from samgeo_core.reading.raster import Raster
-from samgeo_core.run_folder import locked
-from samgeo_core.stream_options import StreamOptions
-from samgeo_core.streaming import segment_to_folder
+from samgeo_core.streaming.options import StreamOptions
+from samgeo_core.streaming.run import segment_to_folder
+from samgeo_core.streaming.run_folder import locked
 from samgeo_core.windows import Window
 from tests.factories import write_raster
 from tests.stand_in import BrightPartsFinder, bright_scene
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = StreamOptions(160, 24)
 QUICK = SegmentConfig(automatic=AutomaticConfig(points_per_side=6))
 
@@ -197,8 +197,8 @@ _RUN = """
 import sys
 from pathlib import Path
 from samgeo_core.reading.raster import Raster
-from samgeo_core.stream_options import StreamOptions
-from samgeo_core.streaming import segment_to_folder
+from samgeo_core.streaming.options import StreamOptions
+from samgeo_core.streaming.run import segment_to_folder
 from tests.stand_in import BrightPartsFinder
 segment_to_folder(
     Raster.open(sys.argv[1]), Path(sys.argv[2]), options=StreamOptions(160, 24),

@@ -1,0 +1,1 @@
+"""A raster of any size: cut into regions, segmented here or elsewhere, joined, written."""
