@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from samgeo_core.errors import ParameterError
 
-REGION_PX, MARGIN_PX = 2048, 256
+REGION_PX, MARGIN_PX = 3072, 512
 
 NO_LIMIT_PX = 2**62
 """The limit on a raster's pixels guards those that are read whole; here regions are."""

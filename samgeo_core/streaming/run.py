@@ -1,6 +1,6 @@
 """A raster of any size to files: region by region, in flat memory, resumable, on many machines.
 
-    plan → missing regions → candidates → choose per region → join across seams → writers → run.json
+    plan → missing regions → candidates → choose and join across seams → writers → run.json
 
 `pipeline.segment` is the same for what fits into memory in one piece.
 """
@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from samgeo_core.area import AreaOfInterest
+from samgeo_core.candidates import CandidateSet
 from samgeo_core.clock import Clock, peak_memory_bytes
-from samgeo_core.config import SegmentConfig
+from samgeo_core.config import SegmentConfig, SelectionRule
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import ObjectSet
 from samgeo_core.pool import CandidatePool
@@ -28,12 +31,14 @@ from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.results.files import folder_beside
 from samgeo_core.results.stream_results import LABELS, Figures, put_in_place, write_results
+from samgeo_core.selection import allowed_by
 from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.streaming.region_work import Finder, ModelFinder, RasterWork, block_hw, window_of
 from samgeo_core.streaming.regions import Region, RegionPlan
 from samgeo_core.streaming.run_folder import RunFolder, clear, locked, plan_note, unpack
 from samgeo_core.streaming.scheduling import map_regions
-from samgeo_core.streaming.seams import join_regions
+from samgeo_core.streaming.seams import join_candidates, join_regions
+from samgeo_core.wholes import WholeObject
 from samgeo_core.windows import Window
 
 logger = logging.getLogger(__name__)
@@ -106,11 +111,9 @@ def segment_to_folder(
             tell(f"Going on: {tally.resumed} of {len(plan)} regions were finished before.")
         offered = _offered(plan, work, raster.grid, tally, clock, options, monitor, tell)
         with clock.stage("regions to files"), closing(offered):
-            found = (
-                (region, _choose(region, pool, config, tally, clock)) for region, pool in offered
-            )
+            counted = _counted(offered, tally)
             partial = stack.enter_context(folder_beside(out_dir / LABELS))
-            wholes = join_regions(plan, found, config.rule)
+            wholes = _joined(plan, counted, config, clock)
             figures = write_results(wholes, partial, raster.grid, plan.extent, monitor)
         record = _record(raster, sha256, config, options, work, tally, figures, clock)
         put_in_place(partial, out_dir, json.dumps(record, indent=2) + "\n")
@@ -224,17 +227,49 @@ def _load(region: Region, work: RasterWork, grid: GeoGrid, monitor: Monitor) -> 
     return pool
 
 
-def _choose(
-    region: Region, pool: CandidatePool, config: SegmentConfig, tally: Tally, clock: Clock
-) -> ObjectSet:
-    """The objects of a region, in the frame of its window."""
-    rows, columns = region.core.slices
-    x, y = region.window.x, region.window.y
-    core = pool.valid[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
-    tally.n_valid_px += int(core.sum())
-    tally.n_candidates += len(pool.candidates)
-    with clock.stage("select"):
-        return pool.objects(config.rule)
+def _counted(
+    offered: Iterable[tuple[Region, CandidatePool]], tally: Tally
+) -> Iterator[tuple[Region, CandidatePool]]:
+    for region, pool in offered:
+        rows, columns = region.core.slices
+        x, y = region.window.x, region.window.y
+        core = pool.valid[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
+        tally.n_valid_px += int(core.sum())
+        tally.n_candidates += len(pool.candidates)
+        yield region, pool
+
+
+def _joined(
+    plan: RegionPlan,
+    offered: Iterable[tuple[Region, CandidatePool]],
+    config: SegmentConfig,
+    clock: Clock,
+) -> Iterator[list[WholeObject]]:
+    """The objects of the whole raster.
+
+    Candidates of several scales are chosen among as those of one raster. Where a rule changes what
+    overlaps, and in SAM's own mode, which has chosen within each image already, the objects of
+    each region are joined.
+    """
+    rule = config.rule
+    if config.preset == "exact" or rule.overlap != "nested":
+
+        def chosen(pool: CandidatePool) -> ObjectSet:
+            with clock.stage("select"):
+                return pool.objects(rule)
+
+        return join_regions(plan, ((region, chosen(pool)) for region, pool in offered), rule)
+    return join_candidates(plan, ((region, _sized(pool, rule)) for region, pool in offered), rule)
+
+
+def _sized(pool: CandidatePool, rule: SelectionRule) -> CandidateSet:
+    """The candidates that are as large on the ground as a rule wants."""
+    if rule.min_area_m2 is None and rule.max_area_m2 is None:
+        return pool.candidates
+    allowed = allowed_by(pool.candidates, rule, pool.areas_m2)
+    return CandidateSet.collect(
+        pool.candidates.shape_hw, (pool.candidates[i] for i in np.flatnonzero(allowed).tolist())
+    )
 
 
 def _record(
