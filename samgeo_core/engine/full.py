@@ -74,18 +74,19 @@ class _Survey:
         explained: float32 [H, W], area in px of the smallest confident mask on each pixel,
             infinite where there is none, zero where there is no data.
         seen: float32 [H, W], the same for all masks that may become objects.
-        left_to_finer: bool [H, W], where a window was full of what finer ones show better.
+        left_to_finer: bool [H, W], where the scale above was full of what finer windows show
+            better, or where there is none above.
     """
 
     def __init__(self, tile: TileImage, config: FullConfig) -> None:
         self.tile = tile
         self.config = config
         self.edges = edge_strength(tile)
-        self.left_to_finer = np.zeros(tile.shape_hw, np.bool_)
         self.forget()
 
     def forget(self) -> None:
-        """Take back what is known of each pixel."""
+        """Take back all that was learnt."""
+        self.left_to_finer = np.ones(self.tile.shape_hw, np.bool_)
         self.explained = np.where(self.tile.valid, np.float32(np.inf), np.float32(0))
         self.seen = self.explained.copy()
 
@@ -102,10 +103,9 @@ class _Survey:
         return points + np.array([look.core.x, look.core.y], np.float64)
 
     def is_left_out(self, look: Look) -> bool:
-        """Whether a coarser window has said all there is."""
-        if look.is_coarsest or not self.config.finer_where_small:
-            return False
-        return not self.left_to_finer[look.core.slices].any()
+        """Whether coarser windows have said all there is."""
+        only_some = self.config.finer_where_small
+        return only_some and not self.left_to_finer[look.core.slices].any()
 
     def leave_to_finer(self, look: Look, found: list[MaskCandidate]) -> bool:
         """Whether a window is so full of small objects that finer ones should go on."""
@@ -115,10 +115,8 @@ class _Survey:
         good = [mask.area_px for mask in found if mask.quality >= config.promising]
         limit = (config.small_px * side / (2 * config.finest_px)) ** 2
         small = sum(area < limit for area in good)
-        if small <= config.small_share * len(good):
-            return False
-        self.left_to_finer[look.core.slices] = True
-        return True
+        self.left_to_finer[look.core.slices] = small > config.small_share * len(good)
+        return small > config.small_share * len(good)
 
     def still_open(self, points_xy: NDArray[np.float64], step_px: int) -> NDArray[np.float64]:
         """Those of some points that nothing explains yet."""
