@@ -25,6 +25,7 @@ from benchmarks.runner import Measurement
 from benchmarks.twins import Masks
 from benchmarks.writing_tasks import (
     labels_of_wholes,
+    signed_labels,
     vectors_of_labels,
     vectors_of_peer,
     vectors_of_wholes,
@@ -261,6 +262,7 @@ TASKS: dict[str, Callable[..., Measurement]] = {
         clicks_of_peer,
         clicks_of_ours,
         labels_of_wholes,
+        signed_labels,
         vectors_of_peer,
         vectors_of_wholes,
         vectors_of_labels,

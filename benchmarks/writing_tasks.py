@@ -39,6 +39,18 @@ def labels_of_wholes(count: int, labels: str, mask: str | None = None) -> Measur
     })  # fmt: skip
 
 
+def signed_labels(labels: str, target: str) -> Measurement:
+    """A label raster as int32: rasterio.features.shapes, and so the peer, refuses uint32."""
+    import rasterio
+
+    with rasterio.open(labels) as source:
+        profile = {**source.profile, "driver": "GTiff", "dtype": "int32"}
+        with rasterio.open(target, "w", **profile) as copy:
+            for _, window in source.block_windows(1):
+                copy.write(source.read(window=window).astype(np.int32), window=window)
+    return Measurement({})
+
+
 def _written(opening: LabelWriter | VectorWriter, count: int) -> float:
     """Seconds of a writer's calls, without making the scene."""
     seconds = 0.0
