@@ -104,7 +104,10 @@ class _Survey:
 
     def is_left_out(self, look: Look) -> bool:
         """Whether coarser windows have said all there is."""
-        only_some = self.config.finer_where_small
+        config = self.config
+        # A window of the model's input size shows the image as it is.
+        is_enlarged = max(look.window.shape_hw) < 2 * config.finest_px
+        only_some = config.finer_where_small and is_enlarged
         return only_some and not self.left_to_finer[look.core.slices].any()
 
     def leave_to_finer(self, look: Look, found: list[MaskCandidate]) -> bool:
