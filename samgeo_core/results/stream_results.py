@@ -7,11 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.progress import SILENT, Monitor
-from samgeo_core.reading.sources import open_dataset
 from samgeo_core.results.files import replacing
 from samgeo_core.results.label_writer import LabelWriter
 from samgeo_core.results.vector_writer import VectorWriter
@@ -67,7 +64,7 @@ def write_results(
             labels.append(objects)
             vectors.append(objects)
             count += len(objects)
-    return Figures(count, _covered_px(folder / MASK))
+    return Figures(count, labels.covered_px)
 
 
 def put_in_place(folder: Path, out_dir: Path, record: str) -> None:
@@ -82,11 +79,3 @@ def put_in_place(folder: Path, out_dir: Path, record: str) -> None:
             (out_dir / name).unlink(missing_ok=True)
         for name in (LABELS, MASK, VECTORS):
             (folder / name).replace(out_dir / name)
-
-
-def _covered_px(mask: Path) -> int:
-    with open_dataset(mask) as dataset:
-        return sum(
-            int(np.count_nonzero(dataset.read(1, window=block)))
-            for _, block in dataset.block_windows(1)
-        )
