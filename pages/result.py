@@ -1,11 +1,21 @@
 """Result: look at the objects, choose among them again, take them along."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 import streamlit as st
 
 from pages.ui.downloads import download_links
 from pages.ui.layout import OPEN, SEGMENT, empty
-from pages.ui.map import MapView, base_url, build_map, satellite_at_start, show_map, window_bounds
+from pages.ui.map import (
+    MapView,
+    base_url,
+    build_map,
+    objects_source,
+    satellite_at_start,
+    show_map,
+    window_bounds,
+)
 from pages.ui.objects_filter import area_column, reset_button, rule_controls
 from pages.ui.objects_style import style_controls
 from pages.ui.objects_table import object_table, table_of
@@ -14,9 +24,11 @@ from pages.ui.state import current_run
 from pages.ui.text import count, percent
 from samgeo_core.web.context import get_context
 from samgeo_core.web.records import Run
+from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_query
 from samgeo_core.web.selected import Selected, run_source, selected
-from samgeo_core.web.urls import label_template, objects_url, tile_template
+from samgeo_core.web.stored import extent_of, largest_objects
+from samgeo_core.web.urls import label_template, tile_template
 
 
 @st.fragment
@@ -41,7 +53,7 @@ def _explore(run: Run) -> None:
         picked = _table(table_of(chosen), area_column(source), key)
     with left:
         view = MapView(
-            source=objects_url(run, base_url(), changes),
+            **objects_source(run, changes),
             masks=label_template(run, base_url(), changes),
             style=style,
             opacity=opacity,
@@ -50,24 +62,62 @@ def _explore(run: Run) -> None:
         _map(run, view)
 
 
+@st.fragment
+def _look_through(run: Run) -> None:
+    """A result that went region by region: its objects stay on the disk, chosen once."""
+    left, right = st.columns([5, 3], gap="medium")
+    below = st.container()
+    found = int(run.record["n_objects"])
+    has_place = result_place(run).grid.crs is not None
+    with right:
+        _heading(run, found, run.record.get("coverage"))
+        st.caption(
+            "An image of this size is segmented in parts, and its objects are chosen once. With "
+            "another overlap or other limits they can be written again from the command line.",
+        )
+        with st.popover("Style", icon=":material/palette:", width="stretch"):
+            style, opacity = style_controls()
+        download_links(run, {}, has_place=has_place)
+    with below:
+        table = largest_objects(run)
+        key, column = f"table_{run.run_id}", "area_m2" if has_place else "area_px"
+        some = f"The {len(table):,} largest of {found:,} objects. " if found > len(table) else ""
+        picked = _table(table, column, key, some)
+    with left:
+        view = MapView(
+            **objects_source(run),
+            masks=label_template(run, base_url()),
+            style=style,
+            opacity=opacity,
+            selected=picked,
+            selected_at=None if picked is None else extent_of(run, picked),
+        )
+        _map(run, view)
+
+
 def _summary(chosen: Selected) -> None:
-    run = chosen.source.run
-    st.title(count(len(chosen.objects), "object"), anchor=False)
-    parts = ["Whole image" if run.area is None else "Try-out area"]
-    if chosen.coverage is not None:
-        parts.append(f"{percent(chosen.coverage)} covered")
+    more = []
     if not chosen.is_own:
-        parts.append(f"{len(selected(run).objects):,} as segmented")
+        more.append(f"{len(selected(chosen.source.run).objects):,} as segmented")
+    _heading(chosen.source.run, len(chosen.objects), chosen.coverage, more)
+
+
+def _heading(run: Run, found: int, coverage: float | None, more: Iterable[str] = ()) -> None:
+    st.title(count(found, "object"), anchor=False)
+    parts = ["Whole image" if run.area is None else "Try-out area"]
+    if coverage is not None:
+        parts.append(f"{percent(coverage)} covered")
+    parts.extend(more)
     st.caption(" · ".join(parts))
     if run.area is not None:
         st.page_link(SEGMENT, label="Run on the whole image", icon=":material/arrow_back:")
 
 
-def _table(table: pd.DataFrame, column: str, key: str) -> int | None:
+def _table(table: pd.DataFrame, column: str, key: str, some: str = "") -> int | None:
     if table.empty:
         st.info("No object is left; widen the limits to see some.", icon=":material/filter_alt:")
         return None
-    st.caption("Choose a row to find its object on the map.")
+    st.caption(f"{some}Choose a row to find its object on the map.")
     return object_table(table, column, key=key)
 
 
@@ -105,7 +155,9 @@ def _page() -> None:
         run_panel(run)
         st.page_link(SEGMENT, label="Back to Segment", icon=":material/arrow_back:")
         return
-    if len(run_source(run).pool.candidates):
+    if run.is_streamed and run.record.get("n_objects"):
+        _look_through(run)
+    elif not run.is_streamed and len(run_source(run).pool.candidates):
         _explore(run)
     else:
         _nothing_found(run)

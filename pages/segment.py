@@ -8,14 +8,23 @@ from pages.ui.area_controls import area_controls
 from pages.ui.errors import friendly
 from pages.ui.estimate import estimate_s
 from pages.ui.layout import require_scene
-from pages.ui.map import MapView, base_url, build_map, outline, satellite_at_start, show_map
+from pages.ui.map import (
+    MapView,
+    base_url,
+    build_map,
+    objects_source,
+    outline,
+    satellite_at_start,
+    show_map,
+)
 from pages.ui.run_panel import is_active, run_panel
 from pages.ui.segment_form import Choice, segment_form
 from pages.ui.state import current_run, get_state
 from pages.ui.text import duration_s
+from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.web.context import get_context
 from samgeo_core.web.records import Run, Scene
-from samgeo_core.web.urls import objects_url, tile_template
+from samgeo_core.web.urls import tile_template
 from samgeo_core.web.work import start_segmentation
 from samgeo_core.windows import Window
 
@@ -32,13 +41,14 @@ def _start(scene: Scene, choice: Choice, area: Window | None) -> None:
 def _actions(scene: Scene, choice: Choice, busy: bool) -> Window | None:
     """The buttons that start a run; returns the try-out area, None for a small image."""
     blocked = busy or not choice.usable
+    regions = StreamOptions.of_region(get_context().settings.region_px)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         area = area_controls(scene)
         if area is not None:
-            about = duration_s(estimate_s(area.shape_hw, choice.config))
+            about = duration_s(estimate_s(area.shape_hw, choice.config, regions))
             if st.button(f"Try out · about {about}", key="try_out", disabled=blocked):
                 _start(scene, choice, area)
-        about = duration_s(estimate_s(scene.raster.shape_hw, choice.config))
+        about = duration_s(estimate_s(scene.raster.shape_hw, choice.config, regions))
         if st.button(
             f"Run on whole image · about {about}", key="run", type="primary", disabled=blocked
         ):
@@ -49,8 +59,8 @@ def _actions(scene: Scene, choice: Choice, busy: bool) -> Window | None:
 def _map(scene: Scene, run: Run | None, area: Window | None) -> None:
     frame = scene.frame
     image_map = build_map(frame, tile_template(scene, base_url()), basemap=satellite_at_start())
-    source = objects_url(run, base_url()) if run is not None and run.state == "done" else None
-    view = MapView(source=source, area=None if area is None else outline(frame, area))
+    source = objects_source(run) if run is not None and run.state == "done" else {}
+    view = MapView(**source, area=None if area is None else outline(frame, area))
     clicked = show_map(image_map, view, key=f"segment_{scene.scene_id}", height=560, clicks=True)
     state = get_state()
     if area is None or clicked is None or clicked == state.last_click:

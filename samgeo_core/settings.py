@@ -11,6 +11,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from samgeo_core.errors import ParameterError
+from samgeo_core.streaming.options import REGION_PX, check_address
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
@@ -32,6 +33,9 @@ class Settings:
             beside the models' own weights; None offers none.
         keep_days: SAMGEO_KEEP_DAYS, after how many days without use uploads and their results are
             deleted; None keeps them.
+        region_px: SAMGEO_REGION_PX, side of the regions in which the app segments what is larger.
+        scheduler: SAMGEO_SCHEDULER, address of a Dask scheduler on whose workers the app segments
+            what is larger than a region; None does so in its own process.
     """
 
     cache_dir: Path
@@ -44,17 +48,22 @@ class Settings:
     max_pixels: int
     checkpoint_dir: Path | None = None
     keep_days: float | None = None
+    region_px: int = REGION_PX
+    scheduler: str | None = None
 
     @classmethod
     def from_env(cls) -> Settings:
         """Read the settings from the environment.
 
         Raises:
-            ParameterError: a variable should be a number and isn't.
+            ParameterError: a variable should be a number, or an address, and isn't.
         """
         env = os.environ
         input_dir = env.get("SAMGEO_INPUT_DIR")
         checkpoint_dir = env.get("SAMGEO_CHECKPOINT_DIR")
+        scheduler = env.get("SAMGEO_SCHEDULER") or None
+        if scheduler:
+            check_address(scheduler)
         return cls(
             cache_dir=Path(env.get("SAMGEO_CACHE_DIR") or user_cache_path("samgeo-studio")),
             data_dir=Path(env.get("SAMGEO_DATA_DIR") or PROJECT_DIR / "data"),
@@ -66,6 +75,8 @@ class Settings:
             max_pixels=int(_number("SAMGEO_MAX_PIXELS") or 2_000_000_000),
             checkpoint_dir=Path(checkpoint_dir) if checkpoint_dir else None,
             keep_days=_number("SAMGEO_KEEP_DAYS"),
+            region_px=int(_number("SAMGEO_REGION_PX") or REGION_PX),
+            scheduler=scheduler,
         )
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from pages.ui.map import base_url
 from pages.ui.text import markup
 from samgeo_core.results.formats import FORMATS
-from samgeo_core.web.downloads import Download, downloads
+from samgeo_core.web.downloads import Download, offered_downloads
 from samgeo_core.web.records import Run
 from samgeo_core.web.urls import download_url
 
@@ -24,7 +24,7 @@ def download_links(run: Run, rule: Mapping[str, str], *, has_place: bool) -> Non
         rule: what differs from the run's own rule, see `rule_query`.
         has_place: whether the result has a CRS; formats in longitude and latitude need one.
     """
-    items = downloads()
+    items = offered_downloads(run)
     in_lonlat = {f"objects{form.suffix}" for form in FORMATS.values() if form.in_lonlat}
     offered = [i for name, i in items.items() if has_place or name not in in_lonlat]
     vectors = [i for i in offered if i.filename.startswith("objects.") and i.filename != MAIN]

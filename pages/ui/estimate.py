@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from samgeo_core.config import AutomaticConfig, SegmentConfig
 from samgeo_core.engine.ladder import FullConfig, plan_looks
+from samgeo_core.streaming.options import StreamOptions
+from samgeo_core.streaming.regions import RegionPlan
 from samgeo_core.web.records import Run
 from samgeo_core.windows import ShapeHW
 
@@ -51,8 +53,22 @@ _slowness: dict[tuple[str | None, str | None], float] = {}
 _lock = threading.Lock()
 
 
-def workload(shape_hw: ShapeHW, config: SegmentConfig) -> Workload:
-    """Images and grid points of a run over a raster of this shape."""
+def workload(
+    shape_hw: ShapeHW, config: SegmentConfig, regions: StreamOptions | None = None
+) -> Workload:
+    """Images and grid points of a run over a raster of this shape.
+
+    Args:
+        shape_hw: height and width, px.
+        config: what is done.
+        regions: how it is cut where it is larger than a region; None never cuts it.
+    """
+    if regions is not None and regions.cuts(shape_hw):
+        side = regions.region_px
+        count = len(RegionPlan(shape_hw, side, regions.margin_px))
+        region_hw = min(side, shape_hw[0]), min(side, shape_hw[1])
+        one = workload(region_hw, config)
+        return Workload(count * one.images, count * one.prompts)
     if config.preset in {"full", "fast"}:
         looks = list(plan_looks(shape_hw, FullConfig.of(config.preset)))
         cells = sum(look.core.width * look.core.height / look.steps_px[-1] ** 2 for look in looks)
@@ -63,19 +79,22 @@ def workload(shape_hw: ShapeHW, config: SegmentConfig) -> Workload:
     return Workload(windows * images, windows * prompts)
 
 
-def estimate_s(shape_hw: ShapeHW, config: SegmentConfig) -> float:
-    """Expected seconds of a run over a raster of this shape."""
+def estimate_s(
+    shape_hw: ShapeHW, config: SegmentConfig, regions: StreamOptions | None = None
+) -> float:
+    """Expected seconds of a run over a raster of this shape; arguments as `workload`."""
     with _lock:
         of_any_model = _slowness.get((None, config.device), 1.0)
         slowness = _slowness.get((config.model, config.device), of_any_model)
-    work_s = workload(shape_hw, config).seconds(DEFAULT_RATES[config.model])
+    work_s = workload(shape_hw, config, regions).seconds(DEFAULT_RATES[config.model])
     return _FIXED_S + slowness * work_s
 
 
 def remember_run(run: Run) -> None:
     """Learn from what a finished run took; the newest run counts."""
     seconds = float(run.record.get("seconds", {}).get("segment", 0.0))
-    if run.state != "done" or seconds <= 0:
+    # NOTE: one that went region by region may have begun in the middle, or run elsewhere.
+    if run.state != "done" or seconds <= 0 or run.is_streamed:
         return
     config = SegmentConfig.from_dict(run.config)
     work = workload(run.scene_shape_hw if run.area is None else run.area.shape_hw, config)

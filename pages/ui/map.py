@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import folium
 import numpy as np
@@ -18,7 +19,8 @@ from streamlit_folium import st_folium
 
 from samgeo_core.web.context import get_context
 from samgeo_core.web.frame import MapFrame
-from samgeo_core.web.urls import asset_url
+from samgeo_core.web.records import Run
+from samgeo_core.web.urls import asset_url, objects_url, view_url
 from samgeo_core.windows import Window
 
 LatLng = tuple[float, float]
@@ -70,19 +72,30 @@ class MapView:
 
     Attributes:
         source: address of the objects' GeoJSON, fetched by the browser; None shows none.
+        by_view: whether the address is asked for what is in sight, again whenever that changes.
         style: how objects are drawn.
         masks: address template of the mask tiles; None leaves those the map was built with.
         opacity: 0 to 1 per layer, "image" and "masks".
         selected: object_id of the object to highlight and zoom to.
+        selected_at: its extent, where it may not be among what is drawn.
         area: corners of a dashed outline.
     """
 
     source: str | None = None
+    by_view: bool = False
     style: PolygonStyle = field(default_factory=PolygonStyle)
     masks: str | None = None
     opacity: Mapping[str, float] = field(default_factory=dict)
     selected: int | None = None
+    selected_at: Bounds | None = None
     area: list[LatLng] | None = None
+
+
+def objects_source(run: Run, rule: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Where a map gets the objects of a finished run, as arguments of `MapView`."""
+    if run.is_streamed:
+        return {"source": view_url(run, base_url()), "by_view": True}
+    return {"source": objects_url(run, base_url(), rule)}
 
 
 class _ObjectsLayer(Layer):

@@ -4,12 +4,13 @@ window.samgeo = window.samgeo || (() => {
   "use strict";
 
   const CHUNK = 1000; // features added to the map per turn of the event loop
-  const state = { map: null, layers: {}, items: [], view: {}, source: null, note: "" };
+  const PAUSE_MS = 250; // the map has stopped moving after this long
+  const state = { map: null, layers: {}, items: [], view: {}, source: null, note: "", hint: "" };
 
   // Values the page has not set yet.
   const defaults = {
     style: { color: "#3388ff", weight: 2, fillColor: "#7c4185", fillOpacity: 0.5 },
-    opacity: {}, selected: null, area: null, source: null, masks: null,
+    opacity: {}, selected: null, selected_at: null, area: null, source: null, by_view: false, masks: null,
   };
 
   const view = () => ({ ...defaults, ...state.view });
@@ -60,6 +61,13 @@ window.samgeo = window.samgeo || (() => {
     return table;
   }
 
+  // Of what goes part by part only some objects may be drawn: those in sight, and the largest of them.
+  function objectsText(count) {
+    const noun = (number) => `${numberText(number, 0)} object${number === 1 ? "" : "s"}`;
+    if (!view().by_view) return noun(count);
+    return state.inSight > count ? `${numberText(count, 0)} of ${noun(state.inSight)} here` : `${noun(count)} here`;
+  }
+
   function drawLegend() {
     const box = state.legend;
     if (!box) return;
@@ -73,8 +81,9 @@ window.samgeo = window.samgeo || (() => {
       fill.style.background = style.fillColor;
       fill.style.opacity = style.fillOpacity;
       const total = state.items.length;
-      const text = state.note || `${numberText(total, 0)} object${total === 1 ? "" : "s"}`;
+      const text = state.note || objectsText(total);
       row.appendChild(element("span", "samgeo-count", text));
+      if (state.hint) box.appendChild(element("div", "samgeo-hint", state.hint));
     }
     if (state.layers.masks && state.map.hasLayer(state.layers.masks)) {
       const row = box.appendChild(element("div", "samgeo-row"));
@@ -106,25 +115,49 @@ window.samgeo = window.samgeo || (() => {
     state.layers.objects.clearLayers();
   }
 
+  // The address of what is in sight: a little more than the map, so that a small step shows no gap.
+  function viewAddress() {
+    const bounds = state.map.getBounds().pad(0.1);
+    const bbox = [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()];
+    const query = new URLSearchParams({ bbox: bbox.map((n) => n.toFixed(7)).join(), zoom: state.map.getZoom() });
+    return `${view().source}?${query}`;
+  }
+
+  // NOTE: the frame has no height at first, and then nothing is in sight.
+  function follow() {
+    clearTimeout(state.pause);
+    state.pause = setTimeout(() => {
+      const { x, y } = state.map.getSize();
+      if (!view().by_view || !x || !y || !state.map.hasLayer(state.layers.objects)) return;
+      const wanted = viewAddress();
+      if (wanted !== state.source) load(wanted);
+    }, PAUSE_MS);
+  }
+
   async function load(source) {
     const group = state.layers.objects;
     state.source = source;
-    state.note = source ? "Loading objects…" : "";
+    state.request?.abort();
+    state.request = new AbortController();
+    state.note = source && !(view().by_view && state.items.length) ? "Loading objects…" : "";
     drawLegend();
     if (!source) { clearObjects(); return; }
     try {
-      const response = await fetch(source);
+      const response = await fetch(source, { signal: state.request.signal });
       if (!response.ok) throw new Error(`status ${response.status}`);
-      const { features } = await response.json();
+      const { features, total } = await response.json();
       if (state.source !== source) return;
       // The objects before stay in sight until these are here.
       clearObjects();
+      state.inSight = total ?? features.length;
+      state.hint = state.inSight > features.length ? "Zoom in to see all outlines" : "";
       // NOTE: they come largest first, so that smaller objects lie on top and can be hovered.
       addFeatures(group, features.filter((feature) => feature.geometry), source);
     } catch (error) {
       console.warn("objects not loaded:", error);
       if (state.source !== source) return;
       clearObjects();
+      state.hint = "";
       state.note = "Objects could not be loaded";
       drawLegend();
     }
@@ -139,6 +172,8 @@ window.samgeo = window.samgeo || (() => {
 
   function showSelected(selected, before) {
     if (selected === null || selected === before) return;
+    const place = view().selected_at;
+    if (place) { state.map.fitBounds(place, { maxZoom: state.map.getMaxZoom() - 2, padding: [60, 60] }); return; }
     const item = state.items.find((other) => other.properties.object_id === selected);
     if (!item) return;
     item.layer.bringToFront();
@@ -155,7 +190,7 @@ window.samgeo = window.samgeo || (() => {
       if (state.layers[name]) state.layers[name].setOpacity(value);
     }
     if (!same(before.area, now.area)) showArea(now.area);
-    if (state.layers.objects && now.source !== state.source) load(now.source);
+    if (state.layers.objects && now.source !== before.source) { if (now.by_view) follow(); else load(now.source); }
     else if (!same([before.style, before.selected], [now.style, now.selected])) restyle();
     if (state.layers.masks && now.masks && now.masks !== before.masks) state.layers.masks.setUrl(now.masks);
     showSelected(now.selected, before.selected);
@@ -203,6 +238,7 @@ window.samgeo = window.samgeo || (() => {
     legend.addTo(map);
     if (scale) L.control.scale({ imperial: false, position: "bottomright" }).addTo(map);
     map.on("overlayadd overlayremove", drawLegend);
+    if (layers.objects) map.on("moveend resize overlayadd", follow);
     if (layers.basemap) watchBasemap(map, layers.basemap);
     map.attributionControl.setPrefix(false);
     keepInSight(map, bounds);

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui.errors import show_error
+from pages.ui.errors import friendly, show_error
 from pages.ui.estimate import remember_run
 from pages.ui.layout import RESULT
 from pages.ui.state import get_state
 from pages.ui.text import count, duration_s
 from samgeo_core.errors import NotFoundError
+from samgeo_core.streaming.run_folder import finished_regions
 from samgeo_core.web.context import get_context
 from samgeo_core.web.jobs import Job, JobState
 from samgeo_core.web.records import Run
+from samgeo_core.web.work import go_on
 
 POLL_S = 1.0
 
@@ -23,9 +25,12 @@ _STAGES = {
     "encode": "Looking at the image",
     "decode": "Finding objects",
     "write": "Writing the layers",
+    "segment": "Finding objects",
+    "join": "Joining parts",
+    "write labels": "Writing the layers",
 }
 
-_MAIN_STAGES = {"encode", "decode"}
+_MAIN_STAGES = {"encode", "decode", "segment"}
 """The stages that take nearly all the time and count from the first to the last window."""
 
 
@@ -58,8 +63,9 @@ def remaining_s(job: Job) -> float | None:
     """Seconds left by the pace so far; None while that says little."""
     if job.progress is None or job.progress.stage not in _MAIN_STAGES:
         return None
-    spent, share = job.elapsed_s, job.progress.fraction
-    return spent * (1 - share) / share if share >= 0.05 and spent >= 2 else None
+    before = job.resumed[0] / job.resumed[1] if job.resumed else 0.0
+    spent, share = job.elapsed_s, job.progress.fraction - before
+    return spent * (1 - share - before) / share if share >= 0.05 and spent >= 2 else None
 
 
 def _panel(run_id: str) -> None:
@@ -93,7 +99,7 @@ def _active(run: Run, job: Job) -> None:
             st.progress(0.0, text=f"**{title}** · Waiting for {ahead} to finish")
         else:
             share, text = overall(job)
-            st.progress(share, text=f"**{title}** · {text}")
+            st.progress(share, text=" · ".join([f"**{title}**", text, *_parts(run)]))
         left = remaining_s(job)
         with st.container(horizontal=True, vertical_alignment="center"):
             parts = [f"{duration_s(job.elapsed_s)} so far"]
@@ -106,15 +112,51 @@ def _active(run: Run, job: Job) -> None:
             ):
                 get_context().jobs.cancel(run.run_id)
                 st.rerun(scope="fragment")
+        _news(job)
+
+
+def _parts(run: Run) -> list[str]:
+    """How much of a run that goes part by part is finished; nothing of others."""
+    known = finished_regions(run.folder) if run.is_streamed else None
+    return [] if known is None else [f"{known[0]:,} of {known[1]:,} parts"]
+
+
+def _news(job: Job) -> None:
+    """What the work told of itself."""
+    if job.resumed:
+        done, total = job.resumed
+        st.caption(f"Going on: {done:,} of {total:,} parts were finished before.")
+    if job.dashboard:
+        st.link_button(
+            "Dashboard of the cluster", job.dashboard, icon=":material/monitoring:", type="tertiary"
+        )
 
 
 def _finished(run: Run) -> None:
     if run.state == "failed":
         show_error(run.error or "The run failed.")
+    elif run.state == "interrupted":
+        st.warning("The server was stopped while this run was under way.", icon=":material/power:")
+    elif run.state == "cancelled" and run.is_streamed:
+        st.info("The run was cancelled.", icon=":material/stop_circle:")
     elif run.state == "cancelled":
         st.info("The run was cancelled; nothing was kept of it.", icon=":material/stop_circle:")
     elif run.state == "done":
         _done(run)
+    if run.can_go_on:
+        _rest(run)
+
+
+def _rest(run: Run) -> None:
+    """What is left of a run that ended before its time, and the button that does it."""
+    with st.container(horizontal=True, vertical_alignment="center", key="rest"):
+        if st.button("Go on", key="go_on", type="primary", icon=":material/play_arrow:"):
+            with friendly():
+                go_on(get_context(), run.run_id)
+                get_state().watching = run.run_id
+                st.rerun()
+        for text in _parts(run):
+            st.caption(f"{text} are finished and are kept.")
 
 
 def _done(run: Run) -> None:

@@ -141,13 +141,15 @@ def run_segment(args: argparse.Namespace) -> int:
 
 
 def _stream_options(args: argparse.Namespace) -> StreamOptions:
-    margin = min(MARGIN_PX, args.region // 8) if args.margin is None else args.margin
-    return StreamOptions(args.region, margin, args.scheduler, args.restart)
+    where = {"scheduler": args.scheduler, "restart": args.restart}
+    if args.margin is None:
+        return StreamOptions.of_region(args.region, **where)
+    return StreamOptions(args.region, args.margin, **where)
 
 
 def _is_large(raster: Raster, area: Window | None, options: StreamOptions) -> bool:
     """Whether what is asked for is larger than a region."""
-    return max(area.shape_hw if area else raster.shape_hw) > options.region_px
+    return options.cuts(area.shape_hw if area else raster.shape_hw)
 
 
 def _run_stream(

@@ -29,12 +29,13 @@ _COLUMNS = {
 }
 
 
-def bundle_readme(frame: gpd.GeoDataFrame, names: Sequence[str]) -> str:
+def bundle_readme(frame: gpd.GeoDataFrame, names: Sequence[str], count: int | None = None) -> str:
     """README.txt of an archive.
 
     Args:
         frame: the layer in it.
         names: the files in it.
+        count: how many objects it has, where ``frame`` is only some of its rows.
     """
     if frame.crs is None:
         place = (
@@ -51,7 +52,7 @@ def bundle_readme(frame: gpd.GeoDataFrame, names: Sequence[str]) -> str:
         [
             "Objects found in an image with SamGeo Studio and the Segment Anything Model",
             "",
-            f"Objects: {len(frame)}",
+            f"Objects: {len(frame) if count is None else count}",
             f"Coordinate reference system: {place}",
             "",
             "Files",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from samgeo_core.errors import ParameterError
+from samgeo_core.windows import ShapeHW
 
 REGION_PX, MARGIN_PX = 3072, 512
 
@@ -30,6 +32,15 @@ class StreamOptions:
     margin_px: int = MARGIN_PX
     scheduler: str | None = None
     restart: bool = False
+
+    @classmethod
+    def of_region(cls, region_px: int, **others: Any) -> StreamOptions:
+        """Regions of this side, with margins that suit it."""
+        return cls(region_px, min(MARGIN_PX, region_px // 8), **others)
+
+    def cuts(self, shape_hw: ShapeHW) -> bool:
+        """Whether something of this height and width, px, is larger than a region."""
+        return max(shape_hw) > self.region_px
 
     def __post_init__(self) -> None:
         if self.scheduler is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from samgeo_core.errors import ParameterError
 from samgeo_core.windows import ShapeHW, Window
@@ -103,6 +104,20 @@ class RegionPlan:
                 f"The area must lie within the raster of {whole.width} x {whole.height} px, "
                 f"got {self.area.box_xyxy}."
             )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RegionPlan:
+        """The plan that `dataclasses.asdict` described, also by way of JSON."""
+        area, block = values["area"], values["block_hw"]
+        (height, width), (dx, dy) = values["shape_hw"], values["shift_xy"]
+        return cls(
+            (height, width),
+            values["region_px"],
+            values["margin_px"],
+            None if area is None else Window(**area),
+            None if block is None else (block[0], block[1]),
+            (dx, dy),
+        )
 
     @property
     def extent(self) -> Window:

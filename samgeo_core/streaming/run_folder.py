@@ -30,7 +30,7 @@ from samgeo_core.errors import ExportError, ParameterError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.pool import CandidatePool
 from samgeo_core.results.files import replacing
-from samgeo_core.streaming.regions import Region
+from samgeo_core.streaming.regions import Region, RegionPlan
 
 logger = logging.getLogger(__name__)
 
@@ -179,6 +179,21 @@ def plan_note(path: Path) -> dict[str, Any]:
     """What the run that was begun last in a folder noted; empty where there was none."""
     note = _plan(path).get("note", {})
     return note if isinstance(note, dict) else {}
+
+
+def finished_regions(path: Path) -> tuple[int, int] | None:
+    """How many regions of the run begun last in a folder are finished, and how many it has.
+
+    Returns:
+        None where no run was begun.
+    """
+    known = _plan(path)
+    try:
+        folder = RunFolder(path, known["key"], known["token"])
+        total = len(RegionPlan.from_dict(known["question"]["plan"]))
+    except (KeyError, TypeError, ParameterError):
+        return None
+    return min(folder.count(), total), total
 
 
 def _plan(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from samgeo_core.settings import Settings, get_settings
 from samgeo_core.web.assets import Assets
 from samgeo_core.web.jobs import Job, JobRunner
+from samgeo_core.web.records import RunState
 from samgeo_core.web.store import Store
 from samgeo_core.web.tiles import TileRenderer
 
@@ -37,7 +38,11 @@ class AppContext:
         store.close_interrupted_runs()
 
         def keep_state(job: Job) -> None:
-            store.set_run_state(job.run_id, job.state.value, job.error)
+            state: RunState = job.state.value
+            if jobs.closed and state == "cancelled" and store.run(job.run_id).is_streamed:
+                # The server stopped it, not the visitor.
+                state = "interrupted"
+            store.set_run_state(job.run_id, state, job.error)
 
         jobs = JobRunner(on_change=keep_state)
         return cls(settings, store, jobs, TileRenderer(), Assets(settings.assets_dir))

@@ -6,19 +6,24 @@ import hashlib
 import logging
 import re
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from samgeo_core.config import SelectionRule
 from samgeo_core.errors import ExportError, NotFoundError
+from samgeo_core.web.bundles import bundle_pieces
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.records import Run
+from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_query
 from samgeo_core.web.selected import Selected, run_source, selected
 
 logger = logging.getLogger(__name__)
+
+MOST_IN_KML = 50_000
+"""KML is held in memory while it is written, and programs open no more with pleasure."""
 
 KEPT_FILES = 24
 """How many made files are kept of a run; others are made anew when asked for again."""
@@ -58,6 +63,33 @@ class ReadyFile:
     save_as: str
 
 
+@dataclass(frozen=True)
+class ReadyStream:
+    """A file that is made while it is sent.
+
+    Attributes:
+        pieces: its content.
+        media_type: MIME type.
+        save_as: the name a browser saves it under.
+    """
+
+    pieces: Iterator[bytes]
+    media_type: str
+    save_as: str
+
+
+def offered_downloads(run: Run) -> dict[str, Download]:
+    """What can be had of a run; of one that goes region by region, what any number allows."""
+    if not run.is_streamed:
+        return downloads()
+    left_out = {"annotations.png"}
+    if int(run.record.get("n_objects", 0)) > MOST_IN_KML:
+        left_out.add("objects.kml")
+    offered = {name: item for name, item in downloads().items() if name not in left_out}
+    offered["bundle.zip"] = replace(offered["bundle.zip"], title="Files of the run (zip)")
+    return offered
+
+
 @lru_cache(maxsize=1)
 def downloads() -> dict[str, Download]:
     """All that can be had of a run, by file name: vector layers, rasters, everything in one."""
@@ -77,7 +109,9 @@ def downloads() -> dict[str, Download]:
     return {item.filename: item for item in (*vectors, *others)}
 
 
-def make_download(run: Run, filename: str, rule: SelectionRule | None = None) -> ReadyFile:
+def make_download(
+    run: Run, filename: str, rule: SelectionRule | None = None
+) -> ReadyFile | ReadyStream:
     """Make a file, or find the one made before.
 
     Args:
@@ -90,9 +124,12 @@ def make_download(run: Run, filename: str, rule: SelectionRule | None = None) ->
         ExportError: the format can't hold this result, see `write_vector`; or the file shows the
             run's own objects only.
     """
-    kind = downloads().get(filename)
+    offered = offered_downloads(run)
+    kind = offered.get(filename)
     if kind is None:
-        raise NotFoundError(f"There is no download of this name; choose {', '.join(downloads())}.")
+        raise NotFoundError(f"There is no download of this name; choose {', '.join(offered)}.")
+    if run.is_streamed:
+        return _stored_download(run, kind)
     own = run_source(run).rule
     changes = rule_query(own, rule or own)
     if changes and not kind.follows_rule:
@@ -102,11 +139,38 @@ def make_download(run: Run, filename: str, rule: SelectionRule | None = None) ->
     path = _path_of(run, filename, changes)
     if not path.is_file():
         path = _making.get(path, lambda: _make(path, filename, selected(run, rule)))
-    again = "-selected" if changes else ""
+    return ReadyFile(path, kind.media_type, _name(run, filename, "-selected" if changes else ""))
+
+
+def _stored_download(run: Run, kind: Download) -> ReadyFile | ReadyStream:
+    """A file of a run that went region by region: as it lies there, or made of the GeoPackage."""
+    result_place(run)  # says so where there is no result
+    name = _name(run, kind.filename)
+    if kind.filename == "bundle.zip":
+        return ReadyStream(bundle_pieces(run), kind.media_type, name)
+    path = _path_of(run, kind.filename, {})
+    if path.parent == run.folder:
+        if not path.is_file():
+            raise NotFoundError("The files of this run are gone; run it again.")
+    elif not path.is_file() or path.stat().st_mtime_ns < run.objects_path.stat().st_mtime_ns:
+        path = _making.get(path, lambda: _convert(run, path))
+    return ReadyFile(path, kind.media_type, name)
+
+
+def _convert(run: Run, path: Path) -> Path:
+    from samgeo_core.results.export import convert_vector
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    convert_vector(run.objects_path, path)
+    _forget_old(run.folder / "downloads")
+    logger.info("Made %s for run %s", path.name, run.run_id)
+    return path
+
+
+def _name(run: Run, filename: str, more: str = "") -> str:
+    """The name under which a browser saves a file."""
     stem, dot, suffix = filename.partition(".")
-    return ReadyFile(
-        path, kind.media_type, f"{file_stem(run.scene_name)}-{stem}{again}{dot}{suffix}"
-    )
+    return f"{file_stem(run.scene_name)}-{stem}{more}{dot}{suffix}"
 
 
 def file_stem(name: str) -> str:

@@ -52,6 +52,8 @@ class Job:
         stage_started: when the stage of ``progress`` began, seconds since 1970, else None.
         ended: seconds since 1970, None while not finished.
         cancelling: the user asked to stop, the work has not noticed yet.
+        resumed: of how many parts how many were finished by an earlier start, (done, total).
+        dashboard: address where the cluster that works for it can be watched.
     """
 
     run_id: str
@@ -64,6 +66,8 @@ class Job:
     stage_started: float | None = None
     ended: float | None = None
     cancelling: bool = False
+    resumed: tuple[int, int] | None = None
+    dashboard: str | None = None
 
     @property
     def elapsed_s(self) -> float:
@@ -146,6 +150,27 @@ class JobRunner:
         if queued:
             self._finish(run_id, JobState.CANCELLED, None)
         return True
+
+    def note(
+        self,
+        run_id: str,
+        *,
+        resumed: tuple[int, int] | None = None,
+        dashboard: str | None = None,
+    ) -> None:
+        """Keep what the work of a run tells of itself, see `Job`."""
+        with self._changed:
+            entry = self._entries[run_id]
+            entry.job = replace(
+                entry.job,
+                resumed=resumed or entry.job.resumed,
+                dashboard=dashboard or entry.job.dashboard,
+            )
+
+    @property
+    def closed(self) -> bool:
+        """Whether the runner takes no more work and has told all jobs to stop."""
+        return self._closed
 
     def wait(self, run_id: str, timeout_s: float | None = None) -> Job:
         """Block until a job is finished or the time is over, and return its snapshot.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samgeo_core.config import SelectionRule
+from samgeo_core.errors import ParameterError
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.records import Run
 from samgeo_core.web.results import ResultPlace
@@ -40,7 +41,10 @@ def objects_layer(run: Run, rule: SelectionRule | None = None) -> bytes:
 
     Raises:
         NotFoundError: the run has no result.
+        ParameterError: it went region by region, see `stored.view_layer`.
     """
+    if run.is_streamed:
+        raise ParameterError("This result is too large for one layer; ask for a view of it.")
     source = run_source(run)
     key = (run.run_id, source.place.version, rule or source.rule)
     return _layers.get(key, lambda: _make_layer(selected(run, rule)))
@@ -49,7 +53,7 @@ def objects_layer(run: Run, rule: SelectionRule | None = None) -> bytes:
 def _make_layer(shown: Selected) -> bytes:
     frame = shown.frame.sort_values("area_px", ascending=False, kind="stable")
     texts = _geometries(shown)
-    features = ",\n".join(_features(frame, [texts[i] for i in frame.index]))
+    features = ",\n".join(features_of(frame, [texts[i] for i in frame.index]))
     text = f'{{"type":"FeatureCollection","features":[\n{features}\n]}}\n'
     # The lowest level, because somebody waits for it.
     return gzip.compress(text.encode(), compresslevel=1, mtime=0)
@@ -60,10 +64,10 @@ def _geometries(shown: Selected) -> list[str]:
     tolerance = next(t for n, t in TOLERANCES_PX if n is None or len(shown.objects) <= n)
     place, polygons = shown.source.place, np.asarray(shown.frame.geometry)
     memo = shown.source.drawn.setdefault(tolerance, MaskMemo())
-    return memo.get(shown.objects, lambda index: _for_display(polygons[index], place, tolerance))
+    return memo.get(shown.objects, lambda index: for_display(polygons[index], place, tolerance))
 
 
-def _for_display(polygons: NDArray[Any], place: ResultPlace, tolerance_px: float) -> list[str]:
+def for_display(polygons: NDArray[Any], place: ResultPlace, tolerance_px: float) -> list[str]:
     """Polygons in the CRS of the result as simplified GeoJSON in the frame of the map."""
     import shapely
 
@@ -79,8 +83,8 @@ def _for_display(polygons: NDArray[Any], place: ResultPlace, tolerance_px: float
     return list(shapely.to_geojson(shapely.set_precision(on_map, 1e-7, mode="pointwise")))
 
 
-def _features(frame: Any, geometries: list[str]) -> Iterator[str]:
-    """GeoJSON features as text."""
+def features_of(frame: Any, geometries: list[str]) -> Iterator[str]:
+    """GeoJSON features of objects as text, with their attributes and colour."""
     from samgeo_core.results.colors import object_colors
 
     columns = {name: frame[name].tolist() for name in frame.columns if name != "geometry"}

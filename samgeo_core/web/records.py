@@ -14,6 +14,7 @@ from typing import Any, Literal
 from samgeo_core.errors import RasterError
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import Stretch, StretchMode
+from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.frame import MapFrame, map_frame
 from samgeo_core.web.ids import ID_PATTERN
@@ -22,7 +23,7 @@ from samgeo_core.windows import ShapeHW, Window
 logger = logging.getLogger(__name__)
 
 SceneKind = Literal["upload", "sample", "server"]
-RunState = Literal["queued", "running", "done", "failed", "cancelled"]
+RunState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
 NAME_LENGTH = 120
 
@@ -140,6 +141,8 @@ class Run:
         created: seconds since 1970.
         state: where it stands.
         error: a sentence for the user where it failed.
+        regions: how the scene is cut where it is larger than a region; None where it is segmented
+            in one piece.
     """
 
     run_id: str
@@ -153,6 +156,17 @@ class Run:
     created: float
     state: RunState = "queued"
     error: str | None = None
+    regions: StreamOptions | None = None
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether it goes region by region: it can go on, and its objects are only on the disk."""
+        return self.regions is not None
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it ended before its time and what is finished can be used."""
+        return self.is_streamed and self.state in ("failed", "cancelled", "interrupted")
 
     @property
     def objects_path(self) -> Path:
@@ -229,6 +243,7 @@ def write_run_record(run: Run) -> None:
             "created": run.created,
             "state": run.state,
             "error": run.error,
+            "regions": _regions_to_json(run.regions),
         },
     )
 
@@ -239,13 +254,22 @@ def read_run(folder: Path) -> Run | None:
     if values is None or not ID_PATTERN.fullmatch(folder.name):
         return None
     area, shape = values.pop("area"), values.pop("scene_shape_hw")
+    regions = values.pop("regions", None)
     return Run(
         run_id=folder.name,
         folder=folder,
         area=None if area is None else Window(*area),
         scene_shape_hw=(shape[0], shape[1]),
+        regions=None if regions is None else StreamOptions(**regions),
         **values,
     )
+
+
+def _regions_to_json(regions: StreamOptions | None) -> dict[str, int] | None:
+    """What decides which regions there are; where they are segmented may change."""
+    if regions is None:
+        return None
+    return {"region_px": regions.region_px, "margin_px": regions.margin_px}
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

@@ -12,10 +12,17 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+from urllib.parse import quote
 
 import anyio
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import (
+    FileResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import BaseRoute, Route
 
 from samgeo_core.config import SelectionRule
@@ -27,12 +34,13 @@ from samgeo_core.errors import (
     SamGeoError,
 )
 from samgeo_core.web.context import AppContext
-from samgeo_core.web.downloads import make_download
+from samgeo_core.web.downloads import ReadyStream, make_download
 from samgeo_core.web.layers import LAYER_VERSION, objects_layer
 from samgeo_core.web.records import Run
 from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_from_query
 from samgeo_core.web.selected import run_source
+from samgeo_core.web.stored import ViewBox, view_layer
 from samgeo_core.web.urls import base_path
 
 logger = logging.getLogger(__name__)
@@ -107,15 +115,23 @@ class _Routes:
             etag = _etag("objects", run.run_id, version, rule)
             if _is_known(request, etag):
                 return _unchanged(etag)
-            body = objects_layer(run, rule)
-            headers = {"ETag": etag, "Cache-Control": CHECKED, "Vary": "Accept-Encoding"}
-            if "gzip" in request.headers.get("accept-encoding", ""):
-                headers["Content-Encoding"] = "gzip"
-            else:
-                body = gzip.decompress(body)
-            return Response(body, headers=headers, media_type="application/geo+json")
+            return _geojson(request, objects_layer(run, rule), etag)
 
         return await anyio.to_thread.run_sync(make, limiter=self._file_threads)
+
+    async def view(self, request: Request) -> Response:
+        """Those of a run's polygons that a view of the map shows."""
+
+        def make() -> Response:
+            run = self._context.store.run(request.path_params["run_id"])
+            view = ViewBox.parse(request.query_params.get("bbox"), request.query_params.get("zoom"))
+            version = (LAYER_VERSION, result_place(run).version)
+            etag = _etag("view", run.run_id, version, view)
+            if _is_known(request, etag):
+                return _unchanged(etag)
+            return _geojson(request, view_layer(run, view), etag)
+
+        return await anyio.to_thread.run_sync(make, limiter=self._tile_threads)
 
     async def download(self, request: Request) -> Response:
         """A result as a file in the format its name asks for."""
@@ -124,6 +140,8 @@ class _Routes:
             run = self._context.store.run(request.path_params["run_id"])
             rule = _rule(request, run)
             file = make_download(run, request.path_params["filename"], rule)
+            if isinstance(file, ReadyStream):
+                return _stream(file)
             return FileResponse(
                 file.path,
                 media_type=file.media_type,
@@ -159,6 +177,7 @@ def build_routes(context: AppContext, base: str = "") -> list[BaseRoute]:
         "/tiles/{scene_id}/{z}/{x}/{y}.png": routes.scene_tile,
         "/runs/{run_id}/labels/{z}/{x}/{y}.png": routes.label_tile,
         "/runs/{run_id}/objects.geojson": routes.objects,
+        "/runs/{run_id}/view.geojson": routes.view,
         "/runs/{run_id}/download/{filename}": routes.download,
         "/assets/{package}/{path:path}": routes.asset,
     }
@@ -185,7 +204,14 @@ def _guarded(handler: Handler) -> Handler:
 
 def _rule(request: Request, run: Run) -> SelectionRule:
     """The rule that an address asks for."""
-    return rule_from_query(run_source(run).rule, request.query_params)
+    own = run_source(run).rule
+    rule = rule_from_query(own, request.query_params)
+    if run.is_streamed and rule != own:
+        raise ParameterError(
+            "The objects of an image that was segmented in parts can't be chosen again here; "
+            "ask without limits."
+        )
+    return rule
 
 
 def _tile_address(request: Request) -> tuple[int, int, int]:
@@ -208,6 +234,24 @@ def _is_known(request: Request, etag: str) -> bool:
 
 def _unchanged(etag: str) -> Response:
     return Response(status_code=304, headers={"ETag": etag, "Cache-Control": CACHED})
+
+
+def _geojson(request: Request, body: bytes, etag: str) -> Response:
+    """GeoJSON that comes gzipped, for a browser that may not want it so."""
+    headers = {"ETag": etag, "Cache-Control": CHECKED, "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+    else:
+        body = gzip.decompress(body)
+    return Response(body, headers=headers, media_type="application/geo+json")
+
+
+def _stream(file: ReadyStream) -> Response:
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Disposition": f"attachment; filename*=utf-8''{quote(file.save_as)}",
+    }
+    return StreamingResponse(file.pieces, media_type=file.media_type, headers=headers)
 
 
 def _png(body: bytes, etag: str) -> Response:

@@ -18,8 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from samgeo_core.errors import NotFoundError, RasterError, RasterTooLargeError
+from samgeo_core.errors import NotFoundError
 from samgeo_core.reading.stretch import StretchMode
+from samgeo_core.streaming.options import StreamOptions
+from samgeo_core.web.copying import copy_stream
 from samgeo_core.web.ids import checked_id, new_id
 from samgeo_core.web.records import (
     Display,
@@ -37,9 +39,6 @@ from samgeo_core.web.retention import stale_folders
 from samgeo_core.windows import Window
 
 logger = logging.getLogger(__name__)
-
-COPY_CHUNK_BYTES = 1 << 20
-SPARE_DISK_BYTES = 256 << 20
 
 
 class Store:
@@ -95,11 +94,11 @@ class Store:
             if isinstance(source, Path):
                 if kind == "upload":
                     with source.open("rb") as stream:
-                        _copy(stream, path, max_bytes)
+                        copy_stream(stream, path, max_bytes)
                 else:
                     path = source.resolve()
             else:
-                _copy(source, path, max_bytes)
+                copy_stream(source, path, max_bytes)
             scene = Scene(
                 scene_id, clean_name(name), folder, path, owner, kind, time.time(), self.max_pixels
             )
@@ -167,6 +166,7 @@ class Store:
         owner: str,
         *,
         area: Window | None = None,
+        regions: StreamOptions | None = None,
     ) -> Run:
         """Make the folder of a new run, in the state "queued".
 
@@ -175,6 +175,7 @@ class Store:
             config: the parameters, as plain JSON values.
             owner: token of the visitor.
             area: part of the scene; None for the whole.
+            regions: how it is cut; None segments it in one piece.
 
         Raises:
             RasterError: the scene's file is gone.
@@ -193,6 +194,7 @@ class Store:
             area=area,
             scene_shape_hw=shape_hw,
             created=time.time(),
+            regions=regions,
         )
         write_run_record(run)
         return run
@@ -238,9 +240,15 @@ class Store:
         self._remove(self.run(run_id, owner).folder)
 
     def close_interrupted_runs(self) -> int:
-        """Mark runs that a former process left unfinished as failed; returns how many."""
+        """Mark runs that a former process left unfinished; returns how many.
+
+        Those that go region by region are interrupted and can go on, others have failed.
+        """
         open_runs = [r for r in self.runs() if r.state in ("queued", "running")]
         for run in open_runs:
+            if run.is_streamed:
+                self.set_run_state(run.run_id, "interrupted")
+                continue
             message = "The server was restarted before this run was done; start it again."
             self.set_run_state(run.run_id, "failed", message)
         return len(open_runs)
@@ -279,21 +287,3 @@ class Store:
                 return
         for leftover in self._trash_dir.iterdir():
             shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _copy(stream: BinaryIO, target: Path, max_bytes: int | None) -> None:
-    """Write a stream to a file in pieces, leaving some disk to others."""
-    room = shutil.disk_usage(target.parent).free - SPARE_DISK_BYTES
-    limit = room if max_bytes is None else min(room, max_bytes)
-    copied = 0
-    with target.open("wb") as file:
-        while chunk := stream.read(COPY_CHUNK_BYTES):
-            copied += len(chunk)
-            if copied > limit:
-                raise RasterTooLargeError(
-                    f"The file is larger than the {max(limit, 0) / 1e6:.0f} MB that fit here; "
-                    "cut it to the area of interest first."
-                )
-            file.write(chunk)
-    if copied == 0:
-        raise RasterError("The file is empty; choose an image file.")

@@ -7,21 +7,26 @@ reprojected by rio-tiler. Readers hold no open file, so any number of threads ma
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
+from rasterio.windows import Window as RasterioWindow
 
 from samgeo_core.config import SelectionRule
 from samgeo_core.reading.raster import Raster
+from samgeo_core.reading.sources import open_dataset
 from samgeo_core.reading.stretch import Stretch
-from samgeo_core.results.labels import label_raster
+from samgeo_core.results.labels import Labels, label_raster
 from samgeo_core.tile import TileImage
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.records import Run, Scene
-from samgeo_core.web.selected import Selected, run_source, selected
+from samgeo_core.web.results import ResultPlace, result_place
+from samgeo_core.web.selected import run_source, selected
 from samgeo_core.web.views import (
     RGBA,
     Block,
@@ -115,7 +120,8 @@ class TileRenderer:
         """
         source = run_source(run)
         key = (run.run_id, source.place.version, rule or source.rule, z, x, y)
-        return self._tiles.get(key, lambda: _draw_labels(selected(run, rule), z, x, y))
+        draw = _draw_stored if run.is_streamed else _draw_selected
+        return self._tiles.get(key, lambda: draw(run, rule, z, x, y))
 
     def _draw_scene(self, scene: Scene, z: int, x: int, y: int) -> bytes:
         frame = scene.frame
@@ -146,8 +152,41 @@ def label_colors(largest_id: int) -> NDArray[np.uint8]:
     return table
 
 
-def _draw_labels(shown: Selected, z: int, x: int, y: int) -> bytes:
-    place = shown.source.place
+@lru_cache(maxsize=2)
+def _color_table(bits: int) -> NDArray[np.uint8]:
+    """Colours of all labels of so many bits; one table serves all tiles of a result."""
+    return label_colors((1 << bits) - 1)
+
+
+def _draw_selected(run: Run, rule: SelectionRule | None, z: int, x: int, y: int) -> bytes:
+    shown = selected(run, rule)
+
+    def read(window: Window, step: int) -> Labels:
+        return label_raster(shown.objects, step=step, window=window)
+
+    return _draw_labels(shown.source.place, read, z, x, y)
+
+
+def _draw_stored(run: Run, rule: SelectionRule | None, z: int, x: int, y: int) -> bytes:
+    """A tile straight from the label raster of a run, whose overviews are of the right size."""
+
+    def read(window: Window, step: int) -> Labels:
+        with open_dataset(run.labels_path) as dataset:
+            labels: Labels = dataset.read(
+                1,
+                window=RasterioWindow(window.x, window.y, window.width, window.height),
+                out_shape=(-(-window.height // step), -(-window.width // step)),
+                resampling=Resampling.nearest,
+            )
+        return labels
+
+    return _draw_labels(result_place(run), read, z, x, y)
+
+
+def _draw_labels(
+    place: ResultPlace, read: Callable[[Window, int], Labels], z: int, x: int, y: int
+) -> bytes:
+    """A tile of labels; ``read`` gives every so many-th px of a window of the result."""
     view = tile_view(place.frame, z, x, y)
     window = None if view is None else view.window.intersection(place.window)
     if view is None or window is None:
@@ -155,8 +194,8 @@ def _draw_labels(shown: Selected, z: int, x: int, y: int) -> bytes:
     inside = Window(
         window.x - place.window.x, window.y - place.window.y, window.width, window.height
     )
-    labels = label_raster(shown.objects, step=view.factor, window=inside)
-    rgba = np.moveaxis(label_colors(int(labels.max()))[labels], -1, 0)
+    labels = read(inside, view.factor)
+    rgba = np.moveaxis(_color_table(int(labels.max()).bit_length())[labels], -1, 0)
     block = Block.of_window(np.ascontiguousarray(rgba), window)
     return encode_png(draw_tile(place.frame, block, z, x, y, smooth=False))
 

@@ -33,6 +33,11 @@ def objects_url(run: Run, base: str = "", rule: Mapping[str, str] | None = None)
     return f"{base_path(base)}/runs/{run.run_id}/objects.geojson{_query(rule)}"
 
 
+def view_url(run: Run, base: str = "") -> str:
+    """Address of the polygons of a view; the map adds ``bbox`` and ``zoom``, see `stored`."""
+    return f"{base_path(base)}/runs/{run.run_id}/view.geojson"
+
+
 def download_url(
     run: Run, filename: str, base: str = "", rule: Mapping[str, str] | None = None
 ) -> str:

@@ -41,6 +41,10 @@ def test_an_empty_environment_gives_a_working_installation() -> None:
         ("SAMGEO_MAX_PIXELS", "1000", "max_pixels", 1000),
         ("SAMGEO_KEEP_DAYS", "2.5", "keep_days", 2.5),
         ("SAMGEO_MAX_PIXELS", "", "max_pixels", 2_000_000_000),
+        ("SAMGEO_REGION_PX", "1024", "region_px", 1024),
+        ("SAMGEO_REGION_PX", "", "region_px", 3072),
+        ("SAMGEO_SCHEDULER", "tcp://10.0.0.1:8786", "scheduler", "tcp://10.0.0.1:8786"),
+        ("SAMGEO_SCHEDULER", "", "scheduler", None),
     ],
 )
 def test_every_field_comes_from_its_variable(
@@ -50,13 +54,19 @@ def test_every_field_comes_from_its_variable(
     assert getattr(Settings.from_env(), field) == value
 
 
-@pytest.mark.parametrize("name", ["SAMGEO_MAX_PIXELS", "SAMGEO_KEEP_DAYS"])
+@pytest.mark.parametrize("name", ["SAMGEO_MAX_PIXELS", "SAMGEO_KEEP_DAYS", "SAMGEO_REGION_PX"])
 @pytest.mark.parametrize("text", ["many", "-1", "0", "nan"])
 def test_a_number_that_is_none_is_named(
     name: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, text)
     with pytest.raises(ParameterError, match=f"{name} must be a number above 0, got '{text}'"):
+        Settings.from_env()
+
+
+def test_a_scheduler_needs_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMGEO_SCHEDULER", "10.0.0.1:8786")
+    with pytest.raises(ParameterError, match="tcp://"):
         Settings.from_env()
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from pages.ui import estimate
 from samgeo_core.config import AutomaticConfig, SegmentConfig
+from samgeo_core.streaming.options import StreamOptions
+from samgeo_core.streaming.regions import RegionPlan
 from samgeo_core.windows import Window
 
 CONFIG = SegmentConfig()
@@ -22,6 +24,7 @@ def _fresh_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 def _run(config: SegmentConfig, seconds: float, area: Window | None = None) -> Any:
     return SimpleNamespace(
         state="done",
+        is_streamed=False,
         area=area,
         scene_shape_hw=(4096, 4096),
         config=config.to_dict(),
@@ -74,3 +77,12 @@ def test_an_unfinished_run_teaches_nothing(tmp_path: Path) -> None:
     before = estimate.estimate_s((1024, 1024), CONFIG)
     estimate.remember_run(run)
     assert estimate.estimate_s((1024, 1024), CONFIG) == before
+
+
+def test_what_is_cut_into_regions_costs_as_much_as_all_of_them() -> None:
+    regions = StreamOptions(1024, 128)
+    one = estimate.workload((1024, 1024), CONFIG)
+    count = len(RegionPlan((5000, 3000), 1024, 128))
+    found = estimate.workload((5000, 3000), CONFIG, regions)
+    assert found == estimate.Workload(count * one.images, count * one.prompts)
+    assert estimate.workload((1024, 1024), CONFIG, regions) == one

@@ -10,10 +10,13 @@ import pytest
 
 from samgeo_core.objects import BoolMask, ObjectSet
 from samgeo_core.pipeline import Segmentation, SegmentConfig, write_run
+from samgeo_core.streaming.options import StreamOptions
+from samgeo_core.streaming.run import segment_to_folder
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.store import Store
 from samgeo_core.windows import Window
 from tests.factories import MakeRaster
+from tests.stand_in import BrightPartsFinder, bright_scene
 
 MakeScene = Callable[..., Scene]
 MakeRun = Callable[..., Run]
@@ -59,6 +62,27 @@ def make_run(store: Store) -> MakeRun:
         return store.set_run_state(run.run_id, "done")
 
     return make
+
+
+@pytest.fixture
+def make_streamed_run(store: Store) -> MakeRun:
+    """Factory of finished runs that went region by region, of the bright parts of a scene."""
+
+    def make(scene: Scene, area: Window | None = None, region_px: int = 128) -> Run:
+        regions = StreamOptions.of_region(region_px)
+        config = SegmentConfig().to_dict()
+        run = store.new_run(scene, config, OWNER, area=area, regions=regions)
+        finder = BrightPartsFinder()
+        segment_to_folder(scene.raster, run.folder, options=regions, area=area, finder=finder)
+        return store.set_run_state(run.run_id, "done")
+
+    return make
+
+
+@pytest.fixture
+def bright(store: Store, tmp_path: Path) -> Scene:
+    """A scene of 512 px with more than a hundred bright parts."""
+    return store.add_scene(bright_scene(tmp_path / "bright.tif"), "Bright parts.tif", OWNER)
 
 
 def squares() -> Masks:
