@@ -23,7 +23,11 @@ from samgeo_core.config import SegmentConfig
 from samgeo_core.objects import ObjectSet
 from samgeo_core.pipeline import Segmentation, write_run
 from samgeo_core.reading.generated_scene import GeneratedScene, generated_scene
+from samgeo_core.streaming.options import StreamOptions
+from samgeo_core.streaming.run import segment_to_folder
 from samgeo_core.web.store import Store
+from samgeo_core.web.stored import MOST_OUTLINES
+from tests.stand_in import BrightPartsFinder, bright_scene
 
 PROJECT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -207,5 +211,21 @@ def many_objects(server: Server, tmp_path_factory: pytest.TempPathFactory) -> st
     write_run(
         Segmentation(objects, raster.grid, raster.read(), SegmentConfig(), record), run.folder
     )
+    store.set_run_state(run.run_id, "done")
+    return run.run_id
+
+
+@pytest.fixture(scope="session")
+def in_parts(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Id of a finished run that went region by region, with more objects than a map shows."""
+    path = bright_scene(tmp_path_factory.mktemp("parts") / "parts.tif", size=2736)
+    store = server.store
+    scene = store.add_scene(path, "parts.tif", "tester")
+    regions = StreamOptions.of_region(1024)
+    run = store.new_run(scene, SegmentConfig().to_dict(), "tester", regions=regions)
+    record = segment_to_folder(
+        scene.raster, run.folder, options=regions, finder=BrightPartsFinder()
+    )
+    assert record["n_objects"] > MOST_OUTLINES
     store.set_run_state(run.run_id, "done")
     return run.run_id

@@ -268,3 +268,37 @@ def test_a_run_can_be_followed_and_cancelled(
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("The run was cancelled").wait_for()
     assert page.get_by_role("button", name="Run on whole image").is_enabled()
+
+
+def test_outlines_of_a_result_in_parts_follow_the_map(
+    server: Server, visit: Callable[..., Visit], in_parts: str
+) -> None:
+    visited = visit(f"{server.url}/result?run={in_parts}")
+    page = visited.page
+    page.get_by_text("The 1,000 largest of").wait_for()
+    frame = _map(page, "result")
+    frame.get_by_text("Zoom in to see all outlines").wait_for()
+    expect(frame.locator(".samgeo-count")).to_contain_text("3,000 of")
+    assert not visited.arrived("/objects.geojson")
+
+    # Closer, fewer objects are in sight, and all of them are drawn.
+    box = page.locator(_frame_of("result")).bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    frame.get_by_role("button", name="Zoom in").click(click_count=2, delay=50)
+    frame.wait_for_function("/^[0-9,]+ objects here$/.test("
+        "document.querySelector('.samgeo-count').textContent)")  # fmt: skip
+    expect(frame.get_by_text("Zoom in to see all outlines")).to_have_count(0)
+    _seen(page, "result", lambda pixels: _count_of(pixels, OUTLINE) > 3 * IN_LEGEND_PX)
+
+    # Elsewhere are others.
+    views = len(visited.arrived("/view.geojson"))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 200, y + 150, steps=8)
+    page.mouse.up()
+    end = time.monotonic() + WAIT_MS / 1000
+    while len(visited.arrived("/view.geojson")) == views:
+        assert time.monotonic() < end, "the map never asked for what came into sight"
+        page.wait_for_timeout(100)
+    _seen(page, "result", lambda pixels: _count_of(pixels, OUTLINE) > 3 * IN_LEGEND_PX)
