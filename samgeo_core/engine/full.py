@@ -8,6 +8,8 @@ which of them become objects.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
@@ -18,7 +20,15 @@ from samgeo_core.config import SelectionRule
 from samgeo_core.engine.candidates import Candidate, EncodedWindow, Floor
 from samgeo_core.engine.encoder import fast_dtype
 from samgeo_core.engine.grid import busy_points, edge_strength, gap_centres
-from samgeo_core.engine.ladder import FullConfig, Look, Place, plan_looks, plan_region_looks
+from samgeo_core.engine.ladder import (
+    FixedWindows,
+    FullConfig,
+    Look,
+    Place,
+    plan_looks,
+    plan_region_looks,
+)
+from samgeo_core.engine.region_masks import as_placed, clipped
 from samgeo_core.models.loading import LoadedModel
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.results.labels import label_raster
@@ -43,23 +53,30 @@ def generate_full(
         config: thoroughness and thresholds.
         monitor: told of every batch of prompts; raises `CancelledError` between them.
         place: of the tile, if it is a region of a raster: only its core is asked, though masks may
-            reach beyond it, up to an edge of the tile that cuts them.
+            reach beyond it, up to an edge that cuts them: of the tile, or of what the largest of
+            the fixed windows see (`FixedWindows`).
     """
     config = config or FullConfig()
     survey = _Survey(tile, config)
     pool: list[MaskCandidate] = []
     looks = list(plan_region_looks(place, config) if place else plan_looks(tile.shape_hw, config))
-    coarsest = [look for look in looks if look.is_coarsest]
-    n_parts = len(looks) + len(coarsest)
+    filled = [look for look in looks if look.is_coarsest and not look.is_fixed]
+    n_parts = len(looks) + len(filled)
+    fixed = FixedWindows.of(place.extent, place.margin_px, config) if place else None
     for i, look in enumerate(looks):
         part = monitor.part(i, n_parts)
         part.step("encode", 0, 1)
+        if place and fixed and look.is_fixed and look.is_coarsest:
+            pool.extend(_look_with_edges(model, tile, look, place, fixed, config, part))
+            continue
         if look.is_fixed:
             # What is seen at a fixed place must not depend on what else the region looked at.
             survey.forget()
         found = _look(model, survey, look, part)
-        pool.extend(mask for mask in found if max(mask.sides_px) >= look.least_side_px)
-    for i, look in enumerate(coarsest, len(looks)):
+        if place and fixed:
+            found = as_placed(found, look, place, fixed)
+        pool.extend(found)
+    for i, look in enumerate(filled, len(looks)):
         pool.extend(_fill_gaps(model, survey, look, pool, monitor.part(i, n_parts)))
     return CandidateSet.collect(tile.shape_hw, pool)
 
@@ -177,6 +194,29 @@ def _look(model: LoadedModel, survey: _Survey, look: Look, monitor: Monitor) -> 
             if len(points) >= config.round // 2 and new < least * len(points):
                 return without_duplicates(found, config.duplicate_iou)
     return without_duplicates(found, config.duplicate_iou)
+
+
+def _look_with_edges(
+    model: LoadedModel,
+    tile: TileImage,
+    look: Look,
+    place: Place,
+    fixed: FixedWindows,
+    config: FullConfig,
+    monitor: Monitor,
+) -> list[MaskCandidate]:
+    """Ask one fixed window as if it were an image: what its edges cut is a candidate too."""
+    part = look.window.slices
+    image = TileImage(np.ascontiguousarray(tile.rgb[part]), tile.valid[part])
+    survey = _Survey(image, config)
+    x, y = look.window.x, look.window.y
+    alone = replace(look, window=look.window.moved(-x, -y), core=look.core.moved(-x, -y))
+    found = _look(model, survey, alone, monitor.part(0, 2))
+    found += _fill_gaps(model, survey, alone, found, monitor.part(1, 2))
+    middle = place.window.x + look.core.x, place.window.y + look.core.y
+    seen = place.local(fixed.answering(*middle)).moved(-x, -y)
+    within = (clipped(mask, seen, (x, y)) for mask in found)
+    return [mask for mask in within if mask is not None]
 
 
 def _fill_gaps(

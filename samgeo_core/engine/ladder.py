@@ -2,18 +2,25 @@
 
 Regions of a raster are looked at through windows that lie where they would lie in a run over the
 whole: each belongs to the region in which its middle lies, so that it doesn't matter how the raster
-is cut. Only windows that are too large for the margins lie where the region lies.
+is cut. Only windows that are too large for the margins lie where the region lies. What the largest
+of the former cut at their edges stays a candidate: their neighbours may see it go on.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from samgeo_core.windows import ShapeHW, Window, window_starts
 
 _LEAST_STEP_PX = 4
+
+SEAM_OVERLAP = 0.25
+"""The largest fixed windows have at least this share in common, so that cut parts can be joined."""
+
+EDGE_PX = 2
+"""A mask that comes as near to the edge of its window is cut: the model's last pixels are vague."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +146,24 @@ class _Axis:
         last = i == len(starts) - 1
         return low, self.length if last else (starts[i + 1] + starts[i] + self.size) // 2
 
+    def answering(self, position: float) -> int:
+        """The window in whose part a position lies."""
+        every = range(len(self.starts))
+        return max(bisect_right(every, position, key=lambda i: self.core(i)[0]) - 1, 0)
+
+    def seen(self, i: int) -> tuple[int, int]:
+        """A window without the last pixels at edges behind which the image goes on."""
+        start = self.starts[i]
+        stop = start + self.size
+        last = stop == self.length
+        return start + EDGE_PX * (start > 0), stop - EDGE_PX * (not last)
+
+    def meeting(self, start: int, stop: int) -> range:
+        """The windows that see pixels of an interval."""
+        every = range(len(self.starts))
+        first = bisect_right(every, start, key=lambda i: self.seen(i)[1])
+        return range(first, bisect_left(every, stop, key=lambda i: self.seen(i)[0]))
+
     def centred_in(self, start: int, stop: int) -> range:
         """The windows whose middle lies in an interval."""
 
@@ -147,6 +172,46 @@ class _Axis:
 
         first = bisect_left(self.starts, start, key=middle)
         return range(first, bisect_left(self.starts, stop, key=middle))
+
+
+@dataclass(frozen=True)
+class FixedWindows:
+    """The largest windows that lie where they do however a raster is cut into regions.
+
+    Attributes:
+        extent: all that is to be segmented, px of the raster; the windows cover it.
+        side: greatest side of a window, px.
+    """
+
+    extent: Window
+    side: int
+    _columns: _Axis
+    _rows: _Axis
+
+    @classmethod
+    def of(
+        cls, extent: Window, margin_px: int, config: FullConfig | None = None
+    ) -> FixedWindows | None:
+        """Those of regions with margins; None where the margins are too small for any."""
+        config = config or FullConfig()
+        side = max(_fixed_sides(extent, margin_px, config), default=0)
+        return cls(extent, side, *_axes(extent.shape_hw, side, config, True)) if side else None
+
+    def answering(self, x: float, y: float) -> Window:
+        """What the window sees that is asked at a point, px of the raster."""
+        column = self._columns.answering(x - self.extent.x)
+        return self._seen(column, self._rows.answering(y - self.extent.y))
+
+    def meeting(self, window: Window) -> Iterator[Window]:
+        """What the windows see that share pixels with a window, px of the raster."""
+        x0, y0, x1, y1 = window.moved(-self.extent.x, -self.extent.y).box_xyxy
+        for row in self._rows.meeting(y0, y1):
+            for column in self._columns.meeting(x0, x1):
+                yield self._seen(column, row)
+
+    def _seen(self, column: int, row: int) -> Window:
+        (x0, x1), (y0, y1) = self._columns.seen(column), self._rows.seen(row)
+        return Window(x0 + self.extent.x, y0 + self.extent.y, x1 - x0, y1 - y0)
 
 
 def plan_looks(shape_hw: ShapeHW, config: FullConfig) -> Iterator[Look]:
@@ -165,11 +230,11 @@ def plan_region_looks(place: Place, config: FullConfig) -> Iterator[Look]:
     is too large for that.
     """
     tile, extent = place.window, place.extent
-    if tile == extent:
+    if tile == extent == place.core:
         yield from plan_looks(tile.shape_hw, config)
         return
     core = place.local(place.core)
-    fixed = [s for s in _sides(extent.shape_hw, config) if s <= 2 * place.margin_px]
+    fixed = _fixed_sides(extent, place.margin_px, config)
     largest = max(fixed, default=0)
     for look in plan_looks(tile.shape_hw, config):
         part = look.core.intersection(core)
@@ -177,10 +242,10 @@ def plan_region_looks(place: Place, config: FullConfig) -> Iterator[Look]:
         if part and (look.is_coarsest or max(look.window.shape_hw) > largest):
             steps = look.steps_px[:1] if fixed else look.steps_px
             is_coarsest = look.is_coarsest and not fixed
-            yield Look(look.window, part, steps, is_coarsest, False, largest // 2)
+            yield Look(look.window, part, steps, is_coarsest, False, largest // 2 + 1)
     x, y = extent.x - tile.x, extent.y - tile.y
     for side in fixed:
-        columns, rows = _axes(extent.shape_hw, side, config)
+        columns, rows = _axes(extent.shape_hw, side, config, side == largest)
         mine = (
             columns.centred_in(core.x - x, core.x - x + core.width),
             rows.centred_in(core.y - y, core.y - y + core.height),
@@ -188,6 +253,11 @@ def plan_region_looks(place: Place, config: FullConfig) -> Iterator[Look]:
         for look in _looks(columns, rows, *mine, config):
             window, part = look.window.moved(x, y), look.core.moved(x, y)
             yield Look(window, part, look.steps_px, side == largest, is_fixed=True)
+
+
+def _fixed_sides(extent: Window, margin_px: int, config: FullConfig) -> list[int]:
+    """The scales whose windows can lie anywhere: half of one fits into the margin."""
+    return [side for side in _sides(extent.shape_hw, config) if side <= 2 * margin_px]
 
 
 def _sides(shape_hw: ShapeHW, config: FullConfig) -> list[int]:
@@ -199,10 +269,13 @@ def _sides(shape_hw: ShapeHW, config: FullConfig) -> list[int]:
     return [s for s in reversed(sides) if s == sides[-1] or s < 0.75 * max(shape_hw)]
 
 
-def _axes(shape_hw: ShapeHW, side: int, config: FullConfig) -> tuple[_Axis, _Axis]:
-    """Windows along x and along y."""
+def _axes(
+    shape_hw: ShapeHW, side: int, config: FullConfig, joined: bool = False
+) -> tuple[_Axis, _Axis]:
+    """Windows along x and along y; those whose cut masks are joined need an overlap."""
     height, width = shape_hw
-    return _Axis.of(width, side, config.overlap), _Axis.of(height, side, config.overlap)
+    overlap = max(config.overlap, SEAM_OVERLAP) if joined else config.overlap
+    return _Axis.of(width, side, overlap), _Axis.of(height, side, overlap)
 
 
 def _looks(

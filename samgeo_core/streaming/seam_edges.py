@@ -1,22 +1,24 @@
-"""Where an edge of a region cuts an object: do its neighbours see it go on?"""
+"""Where an edge of a window cuts an object: do its neighbours see it go on?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from samgeo_core.objects import BoolMask
-from samgeo_core.streaming.regions import RegionPlan
-from samgeo_core.streaming.seam_parts import AGREEMENT, Box, Part, within
+from samgeo_core.streaming.seam_parts import AGREEMENT, Part, within
+from samgeo_core.streaming.seam_views import Box, Views
 from samgeo_core.wholes import PackedMask
 from samgeo_core.windows import Window
+
+Masks = Mapping[Part, PackedMask]
 
 
 @dataclass(frozen=True, eq=False)
 class _Cut:
-    """The pixels of a part along an edge of its region.
+    """The pixels of a part along an edge of its window.
 
     Attributes:
         line: one pixel wide, px of the raster.
@@ -29,23 +31,34 @@ class _Cut:
     seen: BoolMask
 
 
-def trim(plan: RegionPlan, parts: Sequence[Part]) -> None:
+def trim(views: Views, parts: Sequence[Part]) -> Masks:
     """Take from parts what ends at an edge though a neighbour sees on and claims none of it.
 
-    That is what a region took for a part of the object at its very edge, where it saw least. What
+    That is what a window took for a part of the object at its very edge, where it saw least. What
     reaches further than any neighbour looks back stays: there a cut would only be moved.
+
+    Returns:
+        The masks as they were.
     """
-    trimmed = [_trimmed(plan, part, parts) for part in parts]
+    masks = {part: part.mask for part in parts}
+    trimmed = [_trimmed(views, part, parts) for part in parts]
     for part, mask in zip(parts, trimmed, strict=True):
         part.mask = mask
         part.area_px = int(np.count_nonzero(mask.pixels()))
+    return masks
 
 
-def confirmed_parts(plan: RegionPlan, parts: Sequence[Part]) -> list[Part]:
-    """Parts of which no edge of a region cuts more than others see go on; the worst go first."""
+def confirmed_parts(views: Views, parts: Sequence[Part], masks: Masks) -> list[Part]:
+    """Parts of which no edge of a window cuts more than others see go on; the worst go first.
+
+    Args:
+        views: through which they were seen.
+        parts: of one object, trimmed.
+        masks: as they were before that.
+    """
     left = [part for part in parts if part.area_px]
     while left:
-        shares = [(_missed_share(plan, part, left), part) for part in left]
+        shares = [(_missed_share(views, part, left, masks), part) for part in left]
         share, worst = max(shares, key=lambda item: (item[0], -item[1].number))
         if share < 1 - AGREEMENT:
             break
@@ -53,10 +66,10 @@ def confirmed_parts(plan: RegionPlan, parts: Sequence[Part]) -> list[Part]:
     return left
 
 
-def _trimmed(plan: RegionPlan, part: Part, parts: Sequence[Part]) -> PackedMask:
+def _trimmed(views: Views, part: Part, parts: Sequence[Part]) -> PackedMask:
     import cv2  # heavy, and most pages do without
 
-    doubtful = [cut for cut in _cuts(plan, part, parts) if (cut.pixels & ~cut.seen).any()]
+    doubtful = [cut for cut in _cuts(views, part, parts, {}) if (cut.pixels & ~cut.seen).any()]
     if not doubtful:
         return part.mask
     x, y = part.box[:2]
@@ -66,33 +79,37 @@ def _trimmed(plan: RegionPlan, part: Part, parts: Sequence[Part]) -> PackedMask:
     for other in parts:
         if other is not part:
             claimed |= within(other.mask, part.box)
-    for i in plan.neighbours(part.region.index):
-        if view := plan.region(i).window.intersection(frame):
+    for other_view in views.around(part.region, part.sight):
+        if view := other_view.intersection(frame):
             viewed[view.moved(-x, -y).slices] = True
-    _, labels = cv2.connectedComponents((pixels & viewed & ~claimed).view(np.uint8), connectivity=4)
-    # Pieces beside what only this region sees.
+    count, labels = cv2.connectedComponents(
+        (pixels & viewed & ~claimed).view(np.uint8), connectivity=4
+    )
+    # Pieces beside what only this window sees.
     alone = (pixels & ~viewed).view(np.uint8)
     kept = np.unique(labels[cv2.dilate(alone, np.ones((3, 3), np.uint8)).view(np.bool_)])
     for cut in doubtful:
         a0, b0, a1, b1 = cut.line
         found = np.unique(labels[b0 - y : b1 - y, a0 - x : a1 - x][cut.pixels & ~cut.seen])
-        pixels &= ~np.isin(labels, np.setdiff1d(found, [0, *kept]))
+        gone = np.zeros(count, np.bool_)
+        gone[np.setdiff1d(found, [0, *kept])] = True
+        pixels &= ~gone[labels]
     return PackedMask.of(pixels, (x, y))
 
 
-def _missed_share(plan: RegionPlan, part: Part, parts: Sequence[Part]) -> float:
+def _missed_share(views: Views, part: Part, parts: Sequence[Part], masks: Masks) -> float:
     """Of what any one edge cuts the largest share that nobody else sees."""
     most = 0.0
-    for cut in _cuts(plan, part, parts):
+    for cut in _cuts(views, part, parts, masks):
         missed = np.count_nonzero(cut.pixels & ~cut.seen)
         most = max(most, missed / np.count_nonzero(cut.pixels))
     return most
 
 
-def _cuts(plan: RegionPlan, part: Part, parts: Sequence[Part]) -> Iterator[_Cut]:
+def _cuts(views: Views, part: Part, parts: Sequence[Part], masks: Masks) -> Iterator[_Cut]:
     x0, y0, x1, y1 = part.box
-    left, top, right, bottom = part.region.window.box_xyxy
-    low_x, low_y, high_x, high_y = plan.extent.box_xyxy
+    left, top, right, bottom = part.view.box_xyxy
+    low_x, low_y, high_x, high_y = views.plan.extent.box_xyxy
     lines: list[tuple[bool, Box, tuple[int, int]]] = [
         (x0 == left > low_x, (x0, y0, x0 + 1, y1), (-1, 0)),
         (y0 == top > low_y, (x0, y0, x1, y0 + 1), (0, -1)),
@@ -107,8 +124,13 @@ def _cuts(plan: RegionPlan, part: Part, parts: Sequence[Part]) -> Iterator[_Cut]
         for other in parts:
             # Whoever sees the next pixel too knows whether the object goes on or really ends here.
             beyond = Window(line[0] + dx, line[1] + dy, pixels.shape[1], pixels.shape[0])
-            view = other.region.window.intersection(beyond)
+            view = other.view.intersection(beyond)
             if other is not part and view:
                 known = view.moved(-beyond.x, -beyond.y).slices
-                seen[known] |= within(other.mask, line)[known]
+                claimed = within(other.mask, line)
+                if other in masks:
+                    # Where it did go on but was trimmed, the cut is all that is left.
+                    was, still = (within(m, beyond.box_xyxy) for m in (masks[other], other.mask))
+                    claimed &= ~(was & ~still)
+                seen[known] |= claimed[known]
         yield _Cut(line, pixels, seen)

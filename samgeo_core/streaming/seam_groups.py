@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from samgeo_core.config import SelectionRule
-from samgeo_core.streaming.regions import RegionPlan
+from samgeo_core.objects import BoolMask
 from samgeo_core.streaming.seam_edges import confirmed_parts, trim
-from samgeo_core.streaming.seam_parts import AGREEMENT, Box, Part, common_px, within
+from samgeo_core.streaming.seam_parts import AGREEMENT, Part, common_px, within
+from samgeo_core.streaming.seam_views import Box, Views
 from samgeo_core.wholes import PackedMask, PackedPieces, WholeObject
 
 OPEN, CLOSED, KEPT, DROPPED = range(4)
+
+Rank = tuple[bool, bool, float, Box, int]
 
 
 @dataclass(eq=False)
@@ -26,9 +29,13 @@ class Group:
         n_open: parts of which regions to come may see more.
         state: open; closed, when all parts are there; kept or dropped, when that is decided.
         waiting: groups that wait for the state of this one to change.
+        around: `near`, once the group is done; no group's parts change any more then.
+        n_undone: how many of them aren't done.
         unseen: parts nearby that haven't been looked at in the present state; None before.
         pieces: crops that share no pixel, once closed; as are those that follow.
+        box: around all pieces.
         regions: that saw it so.
+        fills: whether it only says what better placed windows leave open (`seam_views.Sight`).
     """
 
     parts: list[Part]
@@ -37,6 +44,8 @@ class Group:
     state: int = OPEN
     is_done: bool = False
     waiting: list[Group] = field(default_factory=list)
+    around: set[Group] = field(default_factory=set)
+    n_undone: int = 0
     unseen: list[Part] | None = None
     pieces: tuple[PackedMask, ...] = ()
     regions: frozenset[int] = frozenset()
@@ -44,18 +53,15 @@ class Group:
     score: float = 0.0
     stability: float = 0.0
     point_xy: tuple[float, float] = (0.0, 0.0)
+    box: Box = (0, 0, 0, 0)
+    fills: bool = False
+    _rank: Rank | None = None
 
     @classmethod
     def of(cls, part: Part) -> Group:
         """A part that stands alone as yet."""
         part.group = cls([part], part.number, 1)
         return part.group
-
-    @property
-    def box(self) -> Box:
-        """Around all pieces."""
-        x0, y0, x1, y1 = zip(*(piece.box for piece in self.pieces), strict=True)
-        return min(x0), min(y0), max(x1), max(y1)
 
     @property
     def near(self) -> set[Group]:
@@ -75,6 +81,8 @@ class Group:
         """Be what some of its parts say."""
         areas = np.array([part.area_px for part in parts], float)
         self.pieces = tuple(pieces)
+        self.box = _box_of(self.pieces)
+        self.fills = all(part.sight.fills for part in self.parts)
         self.regions = frozenset(part.region.index for part in self.parts)
         self.score = float(np.average([part.score for part in parts], weights=areas))
         self.stability = float(np.average([part.stability for part in parts], weights=areas))
@@ -83,15 +91,31 @@ class Group:
 
     def is_good(self, rule: SelectionRule) -> bool:
         """Whether a rule keeps it wherever nothing better says the same."""
+        if self.fills:
+            return False
         # float32, as in selection: it's the same limit there and here.
         return bool(
             np.float32(self.score) >= np.float32(rule.good_score)
             and np.float32(self.stability) >= np.float32(rule.good_stability)
         )
 
-    def rank(self, rule: SelectionRule) -> tuple[bool, float, int]:
+    def rank(self, rule: SelectionRule) -> Rank:
         """Best first, ties by place."""
-        return not self.is_good(rule), -self.score * self.stability, self.number
+        if self._rank is None:
+            quality = self.score * self.stability
+            good = self.is_good(rule)
+            self._rank = self.fills, not good, -quality, self.box, self.number
+        return self._rank
+
+    def room(self, other: Group) -> int:
+        """Pixels shared by the boxes of two groups: they can't have more in common."""
+        x0, y0 = max(self.box[0], other.box[0]), max(self.box[1], other.box[1])
+        x1, y1 = min(self.box[2], other.box[2]), min(self.box[3], other.box[3])
+        return max(x1 - x0, 0) * max(y1 - y0, 0)
+
+    def shares_pixels(self, other: Group) -> bool:
+        """Whether there is any pixel in both."""
+        return self.room(other) > 0 and self.common_px(other) > 0
 
     def common_px(self, other: Group) -> int:
         """Pixels shared with another group."""
@@ -112,8 +136,27 @@ class Group:
     def empty(self) -> None:
         """Let go of all pixels and of what lies near, when nobody asks any more."""
         self.pieces = ()
+        self.around = set()
         for part in self.parts:
             part.mask, part.near = PackedMask(b"", part.box), []
+
+    def whole_but_for(self, others: Iterable[Group]) -> WholeObject | None:
+        """The object that is left where others take their pixels; None if nothing is."""
+        others = [other for other in others if self.room(other)]
+        left: list[PackedMask] = []
+        area_px = 0
+        for piece in self.pieces:
+            pixels = piece.pixels()
+            for other in others:
+                for cover in other.pieces:
+                    pixels &= ~within(cover, piece.box)
+            if trimmed := _trimmed(pixels, piece.box[:2]):
+                left.append(trimmed[0])
+                area_px += trimmed[1]
+        if not left:
+            return None
+        packed = PackedPieces(tuple(left))
+        return replace(self.whole(0), pieces=packed, area_px=area_px, box_xyxy=_box_of(left))
 
     def whole(self, parent_id: int) -> WholeObject:
         """The object that this is."""
@@ -129,11 +172,11 @@ class Group:
         )
 
 
-def close(plan: RegionPlan, group: Group) -> list[Group]:
+def close(views: Views, group: Group) -> list[Group]:
     """Decide what a group is whose parts are all there; the groups that come of it.
 
-    Where a region saw the object whole that stands, else the union of the parts that edges cut.
-    What ends at an edge of a region where its neighbours see nothing go on is no object.
+    Where a window saw the object whole that stands, else the union of the parts that edges cut.
+    What ends at an edge of a window where its neighbours see nothing go on is no object.
     """
     union = [] if len(group.parts) == 1 else list(_disjoint(group.parts))
     union_px = sum(area for _, area in union) or group.parts[0].area_px
@@ -152,8 +195,8 @@ def close(plan: RegionPlan, group: Group) -> list[Group]:
         others.append(alone)
     group.parts = [part for part in group.parts if part.is_cut]
     group.number = min(part.number for part in group.parts)
-    trim(plan, group.parts)
-    confirmed = confirmed_parts(plan, group.parts)
+    masks = trim(views, group.parts)
+    confirmed = confirmed_parts(views, group.parts, masks)
     if not confirmed:
         group.state = DROPPED
         return [group, *others]
@@ -171,8 +214,20 @@ def _disjoint(parts: Sequence[Part]) -> Iterable[tuple[PackedMask, int]]:
         for other in done:
             pixels &= ~within(other, part.box)
         done.append(part.mask)
-        rows, columns = np.flatnonzero(pixels.any(1)), np.flatnonzero(pixels.any(0))
-        if len(rows):
-            crop = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-            offset = part.box[0] + int(columns[0]), part.box[1] + int(rows[0])
-            yield PackedMask.of(crop, offset), int(np.count_nonzero(crop))
+        if trimmed := _trimmed(pixels, part.box[:2]):
+            yield trimmed
+
+
+def _trimmed(pixels: BoolMask, offset_xy: tuple[int, int]) -> tuple[PackedMask, int] | None:
+    """A mask without empty rows and columns at its sides, and its area; None if nothing is left."""
+    rows, columns = np.flatnonzero(pixels.any(1)), np.flatnonzero(pixels.any(0))
+    if not len(rows):
+        return None
+    crop = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    offset = offset_xy[0] + int(columns[0]), offset_xy[1] + int(rows[0])
+    return PackedMask.of(crop, offset), int(np.count_nonzero(crop))
+
+
+def _box_of(pieces: Sequence[PackedMask]) -> Box:
+    x0, y0, x1, y1 = zip(*(piece.box for piece in pieces), strict=True)
+    return min(x0), min(y0), max(x1), max(y1)

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
 from samgeo_core.objects import BoolMask, ObjectSet
-from samgeo_core.streaming.regions import Region, RegionPlan
+from samgeo_core.streaming.regions import Region
+from samgeo_core.streaming.seam_views import Box, Sight, Views
 from samgeo_core.wholes import PackedMask
+from samgeo_core.windows import Window
 
 if TYPE_CHECKING:
     from samgeo_core.streaming.seam_groups import Group
 
-Box = tuple[int, int, int, int]
-
 AGREEMENT = 0.5
-"""Two parts are one object where, within the pixels both regions saw, their IoU is above this."""
+"""Two parts are one object where, within the pixels seen with both, their IoU is above this."""
 
 
 @dataclass(eq=False)
 class Part:
-    """What one region saw of an object, in the frame of the raster.
+    """What one window saw of an object, in the frame of the raster.
 
     Attributes:
         number: from 1 in the order of the plan, in a region by place.
         region: where it was found.
         mask: its pixels.
-        is_cut: whether it reaches an edge of its region's window behind which the raster goes on.
+        sight: through which window it was seen.
         last: the last region, in the order of the plan, that may see anything of it.
         near: parts whose boxes share pixels with this one's, as far as they have come in.
         group: those parts that are one object.
@@ -45,10 +45,20 @@ class Part:
     score: float
     stability: float
     point_xy: tuple[float, float]
-    is_cut: bool
+    sight: Sight
     last: int
     near: list[Part] = field(default_factory=list)
     group: Group = field(init=False, repr=False)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it reaches an edge of what was seen behind which the raster goes on."""
+        return self.sight.is_cut
+
+    @property
+    def view(self) -> Window:
+        """What was seen along with it, px of the raster."""
+        return self.sight.view
 
     @property
     def box(self) -> Box:
@@ -56,11 +66,11 @@ class Part:
         return self.mask.box
 
 
-def parts_of(plan: RegionPlan, region: Region, objects: ObjectSet, number: int) -> list[Part]:
+def parts_of(views: Views, region: Region, objects: ObjectSet, number: int) -> list[Part]:
     """The objects of a region as parts, but for those that others see better.
 
     Args:
-        plan: of which the region is.
+        views: of the plan of which the region is.
         region: where they were found.
         objects: in the frame of the region's window.
         number: of the first.
@@ -69,12 +79,13 @@ def parts_of(plan: RegionPlan, region: Region, objects: ObjectSet, number: int) 
     parts: list[Part] = []
     boxes = objects.boxes_xyxy + np.array([left, top, left, top])
     for i in np.lexsort((objects.areas_px, *boxes.T[::-1])).tolist():
-        x0, y0, x1, y1 = boxes[i].tolist()
-        is_cut = plan.is_cut(region, (x0, y0, x1, y1))
-        if is_cut and not _meet((x0, y0, x1, y1), region.core.box_xyxy):
+        x0, y0, x1, y1 = box = tuple(boxes[i].tolist())
+        point = float(objects.points_xy[i, 0]) + left, float(objects.points_xy[i, 1]) + top
+        sight = views.sight(region, box, point)
+        outside = not _meet(box, region.core.box_xyxy)
+        if sight.is_cut and sight.view == region.window and outside:
             # It lies in what a neighbour answers for, who sees more of it.
             continue
-        point = objects.points_xy[i]
         parts.append(
             Part(
                 number + len(parts),
@@ -83,9 +94,9 @@ def parts_of(plan: RegionPlan, region: Region, objects: ObjectSet, number: int) 
                 int(objects.areas_px[i]),
                 float(objects.scores[i]),
                 float(objects.stabilities[i]),
-                (float(point[0]) + left, float(point[1]) + top),
-                is_cut,
-                plan.last_meeting((x0, y0, x1, y1)),
+                point,
+                sight,
+                views.plan.last_meeting((x0, y0, x1, y1)),
             )
         )
     return parts
@@ -114,27 +125,32 @@ def find_near(new: Sequence[Part], old: Sequence[Part]) -> list[tuple[Part, Part
 def find_links(
     pairs: Iterable[tuple[Part, Part]], *, only_cut: bool = False
 ) -> list[tuple[Part, Part]]:
-    """Of parts of two regions those that are one object.
+    """Of parts that two windows saw those that are one object.
 
-    Each part has one partner in the other region, the one most like it. Only what a window's edge
-    cuts may have more: two arms of what the other region sees to be one thing.
+    Each part has one partner in the other window, the one most like it. Only what a window's edge
+    cuts may have more: two arms of what the other window sees to be one thing.
 
     Args:
         pairs: of parts whose boxes share pixels.
         only_cut: leave pairs alone of which both were seen whole.
     """
     measured = []
+    counts: dict[Part, int] = {}
     for a, b in pairs:
-        if only_cut and not (a.is_cut or b.is_cut):
-            continue
-        shared = a.region.window.intersection(b.region.window)
+        shared = a.view.intersection(b.view)
         box = _common(shared.box_xyxy, _around(a.box, b.box)) if shared else None
-        if box is None:
+        if shared is None or box is None or (only_cut and not (a.is_cut or b.is_cut)):
+            continue
+        for part in (a, b):
+            if part not in counts:
+                counts[part] = _count_within(part, shared)
+        few, many = sorted((counts[a], counts[b]))
+        if not few or (few <= AGREEMENT * many and not (a.is_cut and b.is_cut)):
             continue
         in_a, in_b = within(a.mask, box), within(b.mask, box)
         both = int(np.count_nonzero(in_a & in_b))
         if both:
-            measured.append((both / int(np.count_nonzero(in_a | in_b)), a, b, in_a, in_b))
+            measured.append((both / (few + many - both), a, b, in_a, in_b))
     measured.sort(key=lambda item: (-item[0], item[1].number, item[2].number))
     taken: set[Part] = set()
     links = []
@@ -152,6 +168,13 @@ def find_links(
     return links
 
 
+def _count_within(part: Part, window: Window) -> int:
+    box = _common(part.box, window.box_xyxy)
+    if box == part.box:
+        return part.area_px
+    return int(np.count_nonzero(within(part.mask, box))) if box else 0
+
+
 def within(mask: PackedMask, box: Box) -> BoolMask:
     """A mask's pixels in a box of the raster, bool [box height, box width]."""
     x0, y0, x1, y1 = box
@@ -160,7 +183,7 @@ def within(mask: PackedMask, box: Box) -> BoolMask:
     if common:
         a0, b0, a1, b1 = common
         x, y = mask.box[:2]
-        out[b0 - y0 : b1 - y0, a0 - x0 : a1 - x0] = _pixels(mask)[b0 - y : b1 - y, a0 - x : a1 - x]
+        out[b0 - y0 : b1 - y0, a0 - x0 : a1 - x0] = unpacked(mask)[b0 - y : b1 - y, a0 - x : a1 - x]
     return out
 
 
@@ -170,19 +193,42 @@ def common_px(a: PackedMask, b: PackedMask) -> int:
     return int(np.count_nonzero(within(a, box) & within(b, box))) if box else 0
 
 
-# A large object is compared with much that lies in it, one after the other.
-@lru_cache(maxsize=8)
-def _pixels(mask: PackedMask) -> BoolMask:
-    return mask.pixels()
+class _Unpacked:
+    """The masks that were asked for last, as pixels: many are compared with much around them."""
+
+    def __init__(self, most_px: int) -> None:
+        self._most_px = most_px
+        self._n_px = 0
+        self._masks: OrderedDict[PackedMask, BoolMask] = OrderedDict()
+        self._lock = Lock()
+
+    def __call__(self, mask: PackedMask) -> BoolMask:
+        with self._lock:
+            pixels = self._masks.get(mask)
+            if pixels is not None:
+                self._masks.move_to_end(mask)
+                return pixels
+            pixels = self._masks[mask] = mask.pixels()
+            self._n_px += pixels.size
+            while self._n_px > self._most_px and len(self._masks) > 1:
+                self._n_px -= self._masks.popitem(last=False)[1].size
+            return pixels
+
+
+unpacked = _Unpacked(64 << 20)
+"""A packed mask's pixels, bool [h, w]; not to be written to."""
 
 
 def _touching(mask: BoolMask, other: BoolMask) -> BoolMask:
     """The connected pieces of a mask that share pixels with another."""
     import cv2  # heavy, and most pages do without
 
-    _, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
-    met: NDArray[np.bool_] = np.isin(labels, np.unique(labels[mask & other]))
-    return met & mask
+    count, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
+    met = np.zeros(count, np.bool_)
+    met[labels[mask & other]] = True
+    met[0] = False
+    touching: BoolMask = met[labels]
+    return touching
 
 
 def _common(a: Box, b: Box) -> Box | None:

@@ -21,6 +21,7 @@ from samgeo_core.selection import allowed_by, chosen_among
 from samgeo_core.streaming.regions import Region, RegionPlan
 from samgeo_core.streaming.seam_groups import CLOSED, DROPPED, KEPT, OPEN, Group, close
 from samgeo_core.streaming.seam_parts import Part, find_links, find_near, parts_of
+from samgeo_core.streaming.seam_views import Views
 from samgeo_core.wholes import WholeObject
 
 __all__ = ["SeamJoiner", "WholeObject", "join_candidates", "join_regions"]
@@ -65,23 +66,32 @@ def join_candidates(
             are for the caller to apply.
     """
     rule = rule or SelectionRule()
-    joiner = SeamJoiner(plan, rule, choose=True)
+    views = Views.of_candidates(plan)
+    joiner = SeamJoiner(plan, rule, views)
     for region, candidates in found:
-        yield joiner.add(region, _offered(plan, region, candidates, rule))
+        yield joiner.add(region, _offered(views, region, candidates, rule))
     yield joiner.finish()
 
 
 def _offered(
-    plan: RegionPlan, region: Region, candidates: CandidateSet, rule: SelectionRule
+    views: Views, region: Region, candidates: CandidateSet, rule: SelectionRule
 ) -> ObjectSet:
-    """Candidates that a rule allows; of those that an edge cuts only the region's own choice."""
-    boxes = candidates.boxes_xyxy + np.tile([region.window.x, region.window.y], 2)
-    is_cut = np.array([plan.is_cut(region, (a, b, c, d)) for a, b, c, d in boxes.tolist()], bool)
-    chosen = np.zeros(len(candidates), np.bool_)
+    """Candidates that a rule allows; of what a window cuts, or only fills, that window's choice."""
+    x, y = region.window.x, region.window.y
     ground = replace(rule, min_area_m2=None, max_area_m2=None)
-    if is_cut.any():
-        chosen[chosen_among(candidates, ground)] = True
-    return candidates.objects(allowed_by(candidates, ground) & (chosen | ~is_cut))
+    allowed = allowed_by(candidates, ground)
+    boxes = (candidates.boxes_xyxy + np.array([x, y, x, y])).tolist()
+    points = (candidates.points_xy + np.array([x, y])).tolist()
+    by_view = defaultdict(list)
+    for i in np.flatnonzero(allowed).tolist():
+        sight = views.sight(region, tuple(boxes[i]), tuple(points[i]))
+        if sight.is_cut or sight.fills:
+            by_view[sight.view].append(i)
+    for mine in by_view.values():
+        some = CandidateSet.collect(candidates.shape_hw, (candidates[i] for i in mine))
+        allowed[mine] = False
+        allowed[np.array(mine)[chosen_among(some, ground)]] = True
+    return candidates.objects(allowed)
 
 
 class SeamJoiner:
@@ -92,17 +102,19 @@ class SeamJoiner:
     """
 
     def __init__(
-        self, plan: RegionPlan, rule: SelectionRule | None = None, *, choose: bool = False
+        self, plan: RegionPlan, rule: SelectionRule | None = None, views: Views | None = None
     ) -> None:
         """Begin.
 
         Args:
             plan: the regions.
             rule: settles what conflicts.
-            choose: nothing has been chosen within regions: all that overlaps may conflict.
+            views: through which candidates were seen; nothing has been chosen within regions
+                then, and all that overlaps may conflict.
         """
         self._plan = plan
-        self._choose = choose
+        self._choose = views is not None
+        self._views = views or Views(plan)
         self._rule = rule or SelectionRule()
         self._number = 1
         self._open: dict[int, list[Part]] = {}
@@ -118,7 +130,7 @@ class SeamJoiner:
     def add(self, region: Region, objects: ObjectSet) -> list[WholeObject]:
         """Take the next region; the objects that nothing to come can change, by their ids."""
         changed = self._close_before(region.index)
-        parts = parts_of(self._plan, region, objects, self._number)
+        parts = parts_of(self._views, region, objects, self._number)
         self._number += len(objects)
         neighbours = [i for i in self._plan.neighbours(region.index) if i < region.index]
         old = [
@@ -127,11 +139,11 @@ class SeamJoiner:
         for part in parts:
             self._held[part.number] = Group.of(part)
             heapq.heappush(self._ends, (part.last, part.number, part))
-        by_region = defaultdict(list)
+        by_views = defaultdict(list)
         for a, b in find_near(parts, old):
-            if a.region != b.region:
-                by_region[a.region.index].append((a, b))
-        for pairs in by_region.values():
+            if a.view != b.view and a.sight.fills == b.sight.fills:
+                by_views[frozenset((a.view, b.view))].append((a, b))
+        for pairs in by_views.values():
             for a, b in find_links(pairs, only_cut=self._choose):
                 self._unite(a.group, b.group)
         self._open[region.index] = parts
@@ -157,7 +169,7 @@ class SeamJoiner:
             group.n_open -= 1
             if group.n_open == 0:
                 del self._held[group.number]
-                closed += close(self._plan, group)
+                closed += close(self._views, group)
         for group in closed:
             self._held[group.number] = group
         for i in [i for i in self._open if max(self._plan.neighbours(i), default=0) < index]:
@@ -178,8 +190,8 @@ class SeamJoiner:
                 waiting += _released(group)
             if group.state in (KEPT, DROPPED) and not group.is_done and self._may_leave(group):
                 group.is_done = True
-                if group.state == KEPT:
-                    given.append(group.whole(self._parent(group)))
+                if group.state == KEPT and (item := self._given(group)):
+                    given.append(item)
                 self._forget(group)
         return sorted(given, key=lambda item: item.object_id)
 
@@ -217,45 +229,63 @@ class SeamJoiner:
         rule, rank = self._rule, group.rank(self._rule)
         better = [other for other in group.near if other.state == KEPT and other.rank(rule) < rank]
         foreign = [o for o in better if self._choose or not o.regions & group.regions]
-        common = {other: group.common_px(other) for other in foreign}
-        if not any(common.values()):
-            return True
-        for other, both in common.items():
-            if both > rule.duplicate_iou * (group.area_px + other.area_px - both):
-                return False
-        if group.is_good(rule):
+        for other in foreign:
+            likest = min(group.area_px, other.area_px, group.room(other))
+            if likest > rule.duplicate_iou * (group.area_px + other.area_px - likest):
+                both = group.common_px(other)
+                if both > rule.duplicate_iou * (group.area_px + other.area_px - both):
+                    return False
+        if group.is_good(rule) or not any(group.shares_pixels(other) for other in foreign):
             return True
         if group.score * group.stability >= rule.fair_quality:
             octave = _octave(group)
             better = [other for other in better if abs(_octave(other) - octave) <= 1]
         return group.free_share(better) >= rule.new_share
 
-    def _parent(self, group: Group) -> int:
-        """The smallest larger object that holds this one."""
-        needed = PARENT_SHARE * group.area_px
-
-        def size(other: Group) -> tuple[int, int, int, int]:
-            return other.area_px, other.box[1], other.box[0], other.number
-
-        own = size(group)
-        larger = [other for other in group.near if other.state == KEPT and size(other) > own]
-        for other in sorted(larger, key=size):
-            if group.common_px(other) >= needed:
-                return other.number
-        return 0
+    def _given(self, group: Group) -> WholeObject | None:
+        """The object that is kept of a group, all that lies near being decided; maybe none."""
+        kept = [other for other in group.near if other.state == KEPT]
+        larger = [other for other in kept if _size(other) > _size(group)]
+        if self._rule.overlap in ("nested", "largest"):
+            parent = _parent(group, larger)
+            return group.whole(parent) if not parent or self._rule.overlap == "nested" else None
+        # As labels are painted: smaller ones on top.
+        smaller = [other for other in kept if _size(other) < _size(group)]
+        return group.whole_but_for(smaller)
 
     def _forget(self, group: Group) -> None:
         """Let go of a group that is done, and of its neighbours, once none needs another."""
-        for one in (group, *group.near):
-            if one.is_done and all(other.is_done for other in one.near):
-                self._held.pop(one.number, None)
-                one.empty()
+        group.around = group.near
+        group.n_undone = sum(not other.is_done for other in group.around)
+        finished = [] if group.n_undone else [group]
+        for other in group.around:
+            if other.is_done:
+                other.n_undone -= 1
+                if not other.n_undone:
+                    finished.append(other)
+        for one in finished:
+            self._held.pop(one.number, None)
+            one.empty()
 
 
 def _released(group: Group) -> list[Group]:
     """Those that waited for this group's state to change."""
     waiting, group.waiting = group.waiting, []
     return waiting
+
+
+def _parent(group: Group, larger: Iterable[Group]) -> int:
+    """The smallest of larger objects that holds this one; 0 if none does."""
+    needed = PARENT_SHARE * group.area_px
+    for other in sorted(larger, key=_size):
+        if group.room(other) >= needed and group.common_px(other) >= needed:
+            return other.number
+    return 0
+
+
+def _size(group: Group) -> tuple[int, int, int, int]:
+    """By which objects are ordered, ties by place."""
+    return group.area_px, group.box[1], group.box[0], group.number
 
 
 def _octave(group: Group) -> int:
