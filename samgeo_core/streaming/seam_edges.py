@@ -103,27 +103,31 @@ def _missed_share(views: Views, part: Part, parts: Sequence[Part], masks: Masks)
     for cut in _cuts(views, part, parts, masks):
         missed = np.count_nonzero(cut.pixels & ~cut.seen)
         most = max(most, missed / np.count_nonzero(cut.pixels))
+    if masks[part] is not part.mask:
+        most = max([most, *(_moved_share(views, part, o, masks) for o in masks if o is not part)])
+    return most
+
+
+def _moved_share(views: Views, part: Part, other: Part, masks: Masks) -> float:
+    """Of where a part crossed the edges of another's view the share that trimming cut there."""
+    most = 0.0
+    for line, beyond in _lines(views, other, masks[other].box):
+        crossed = within(masks[part], line) & within(masks[part], beyond)
+        if crossed.any():
+            cut = crossed & within(part.mask, line) & ~within(part.mask, beyond)
+            most = max(most, np.count_nonzero(cut) / np.count_nonzero(crossed))
     return most
 
 
 def _cuts(views: Views, part: Part, parts: Sequence[Part], masks: Masks) -> Iterator[_Cut]:
-    x0, y0, x1, y1 = part.box
-    left, top, right, bottom = part.view.box_xyxy
-    low_x, low_y, high_x, high_y = views.plan.extent.box_xyxy
-    lines: list[tuple[bool, Box, tuple[int, int]]] = [
-        (x0 == left > low_x, (x0, y0, x0 + 1, y1), (-1, 0)),
-        (y0 == top > low_y, (x0, y0, x1, y0 + 1), (0, -1)),
-        (x1 == right < high_x, (x1 - 1, y0, x1, y1), (1, 0)),
-        (y1 == bottom < high_y, (x0, y1 - 1, x1, y1), (0, 1)),
-    ]
-    for is_cut, line, (dx, dy) in lines:
+    for line, after in _lines(views, part, part.box):
         pixels = within(part.mask, line)
-        if not is_cut or not pixels.any():
+        if not pixels.any():
             continue
         seen = np.zeros_like(pixels)
         for other in parts:
             # Whoever sees the next pixel too knows whether the object goes on or really ends here.
-            beyond = Window(line[0] + dx, line[1] + dy, pixels.shape[1], pixels.shape[0])
+            beyond = Window(*after[:2], pixels.shape[1], pixels.shape[0])
             view = other.view.intersection(beyond)
             if other is not part and view:
                 known = view.moved(-beyond.x, -beyond.y).slices
@@ -134,3 +138,18 @@ def _cuts(views: Views, part: Part, parts: Sequence[Part], masks: Masks) -> Iter
                     claimed &= ~(was & ~still)
                 seen[known] |= claimed[known]
         yield _Cut(line, pixels, seen)
+
+
+def _lines(views: Views, part: Part, box: Box) -> Iterator[tuple[Box, Box]]:
+    """Where edges of a part's view cut a box: the last pixels inside and the next ones outside."""
+    x0, y0, x1, y1 = box
+    left, top, right, bottom = part.view.box_xyxy
+    low_x, low_y, high_x, high_y = views.plan.extent.box_xyxy
+    if x0 == left > low_x:
+        yield (x0, y0, x0 + 1, y1), (x0 - 1, y0, x0, y1)
+    if y0 == top > low_y:
+        yield (x0, y0, x1, y0 + 1), (x0, y0 - 1, x1, y0)
+    if x1 == right < high_x:
+        yield (x1 - 1, y0, x1, y1), (x1, y0, x1 + 1, y1)
+    if y1 == bottom < high_y:
+        yield (x0, y1 - 1, x1, y1), (x0, y1, x1, y1 + 1)

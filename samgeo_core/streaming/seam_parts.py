@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 AGREEMENT = 0.5
 """Two parts are one object where, within the pixels seen with both, their IoU is above this."""
+
+CLOSE_AGREEMENT = 0.75
+"""The same where any two may conflict: what is linked wrongly would grow from window to window."""
+
+ARMS_SHARE = 0.1
+"""What one window saw twice has more of its pixels in common than this."""
 
 
 @dataclass(eq=False)
@@ -134,6 +140,7 @@ def find_links(
         pairs: of parts whose boxes share pixels.
         only_cut: leave pairs alone of which both were seen whole.
     """
+    agreement = CLOSE_AGREEMENT if only_cut else AGREEMENT
     measured = []
     counts: dict[Part, int] = {}
     for a, b in pairs:
@@ -145,27 +152,40 @@ def find_links(
             if part not in counts:
                 counts[part] = _count_within(part, shared)
         few, many = sorted((counts[a], counts[b]))
-        if not few or (few <= AGREEMENT * many and not (a.is_cut and b.is_cut)):
+        if not few or (few <= agreement * many and not (a.is_cut and b.is_cut)):
             continue
         in_a, in_b = within(a.mask, box), within(b.mask, box)
         both = int(np.count_nonzero(in_a & in_b))
         if both:
             measured.append((both / (few + many - both), a, b, in_a, in_b))
     measured.sort(key=lambda item: (-item[0], item[1].number, item[2].number))
-    taken: set[Part] = set()
+    partners: dict[Part, list[Part]] = defaultdict(list)
     links = []
     for iou, a, b, _, _ in measured:
-        if iou > AGREEMENT and a not in taken and b not in taken:
-            taken.update((a, b))
+        if iou > agreement and not partners[a] and not partners[b]:
+            partners[a].append(b)
+            partners[b].append(a)
             links.append((a, b))
     for iou, a, b, in_a, in_b in measured:
-        if iou <= AGREEMENT and a.is_cut and b.is_cut and not {a, b} <= taken:
-            arms = _touching(in_a, in_b), _touching(in_b, in_a)
-            if np.count_nonzero(arms[0] & arms[1]) > AGREEMENT * np.count_nonzero(
-                arms[0] | arms[1]
-            ):
-                links.append((a, b))
+        if iou > agreement or not (a.is_cut and b.is_cut) or (partners[a] and partners[b]):
+            continue
+        if only_cut and not (_is_apart(a, partners[b]) and _is_apart(b, partners[a])):
+            continue
+        arms = _touching(in_a, in_b), _touching(in_b, in_a)
+        if np.count_nonzero(arms[0] & arms[1]) > agreement * np.count_nonzero(arms[0] | arms[1]):
+            links.append((a, b))
+            if only_cut:
+                partners[a].append(b)
+                partners[b].append(a)
     return links
+
+
+def _is_apart(part: Part, others: Iterable[Part]) -> bool:
+    """Whether it can be another arm of what others are: arms of one thing share no pixels."""
+    return all(
+        common_px(part.mask, other.mask) <= ARMS_SHARE * min(part.area_px, other.area_px)
+        for other in others
+    )
 
 
 def _count_within(part: Part, window: Window) -> int:
