@@ -137,7 +137,7 @@ window.samgeo = window.samgeo || (() => {
   async function load(source) {
     const group = state.layers.objects;
     state.source = source;
-    state.request?.abort();
+    if (view().by_view) state.request?.abort(); // what has left the sight need not arrive
     state.request = new AbortController();
     state.note = source && !(view().by_view && state.items.length) ? "Loading objects…" : "";
     drawLegend();
