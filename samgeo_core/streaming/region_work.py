@@ -23,6 +23,9 @@ from samgeo_core.streaming.run_folder import RunFolder, pack
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
 
+_ENGINE = 2
+"""Number of the engine's revision, raised when it finds other candidates: older ones don't fit."""
+
 
 class Finder(Protocol):
     """Finds candidates in the pixels of a region; picklable."""
@@ -68,7 +71,7 @@ class ModelFinder:
         if self.config.preset == "exact":
             kept += ["automatic", "window_px"]
         asked = {name: asked[name] for name in kept}
-        return {**asked, "model_sha256": self.sha256}
+        return {**asked, "model_sha256": self.sha256, "engine": _ENGINE}
 
     def __call__(self, tile: TileImage, monitor: Monitor, place: Place) -> CandidateSet:
         """See `Finder`.

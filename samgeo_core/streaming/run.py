@@ -247,12 +247,12 @@ def _joined(
 ) -> Iterator[list[WholeObject]]:
     """The objects of the whole raster.
 
-    Candidates of several scales are chosen among as those of one raster. Where a rule changes what
-    overlaps, and in SAM's own mode, which has chosen within each image already, the objects of
-    each region are joined.
+    Candidates of several scales are chosen among as those of one raster. In SAM's own mode, which
+    has chosen within each image already, the objects of each region are joined; so they are where
+    they fill all gaps, each region's own (gaps may stay where regions meet).
     """
     rule = config.rule
-    if config.preset == "exact" or rule.overlap != "nested":
+    if config.preset == "exact" or rule.overlap == "partition":
 
         def chosen(pool: CandidatePool) -> ObjectSet:
             with clock.stage("select"):
