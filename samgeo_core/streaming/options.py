@@ -36,7 +36,7 @@ class StreamOptions:
     @classmethod
     def of_region(cls, region_px: int, **others: Any) -> StreamOptions:
         """Regions of this side, with margins that suit it."""
-        return cls(region_px, min(MARGIN_PX, region_px // 8), **others)
+        return cls(region_px, min(MARGIN_PX, region_px // 6), **others)
 
     def cuts(self, shape_hw: ShapeHW) -> bool:
         """Whether something of this height and width, px, is larger than a region."""
