@@ -97,7 +97,7 @@ def _add_stream_options(group: argparse._ArgumentGroup) -> None:
         type=int,
         default=None,
         metavar="PX",
-        help=f"what neighbouring regions both see, on each side ({MARGIN_PX}, or a sixth of a "
+        help=f"what neighbouring regions both see, on each side ({MARGIN_PX}, or less for a "
         "smaller region)",
     )
     group.add_argument(

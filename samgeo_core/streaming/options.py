@@ -9,6 +9,8 @@ from samgeo_core.errors import ParameterError
 from samgeo_core.windows import ShapeHW
 
 REGION_PX, MARGIN_PX = 3072, 512
+_LEAST_MARGIN_PX = 256
+"""The finest windows of the full preset fit into twice this, and so lie the same in any plan."""
 
 NO_LIMIT_PX = 2**62
 """The limit on a raster's pixels guards those that are read whole; here regions are."""
@@ -36,7 +38,8 @@ class StreamOptions:
     @classmethod
     def of_region(cls, region_px: int, **others: Any) -> StreamOptions:
         """Regions of this side, with margins that suit it."""
-        return cls(region_px, min(MARGIN_PX, region_px // 6), **others)
+        margin_px = max(region_px // 6, min(_LEAST_MARGIN_PX, region_px // 4))
+        return cls(region_px, min(MARGIN_PX, margin_px), **others)
 
     def cuts(self, shape_hw: ShapeHW) -> bool:
         """Whether something of this height and width, px, is larger than a region."""
