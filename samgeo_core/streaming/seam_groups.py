@@ -123,14 +123,8 @@ class Group:
 
     def free_share(self, others: Iterable[Group]) -> float:
         """Share of its pixels that lie in none of some other groups."""
-        others = list(others)
-        free = 0
-        for piece in self.pieces:
-            pixels = piece.pixels()
-            for other in others:
-                for cover in other.pieces:
-                    pixels &= ~within(cover, piece.box)
-            free += int(np.count_nonzero(pixels))
+        covers = [cover for other in others for cover in other.pieces]
+        free = sum(int(np.count_nonzero(_uncovered(piece, covers))) for piece in self.pieces)
         return free / self.area_px
 
     def empty(self) -> None:
@@ -142,15 +136,11 @@ class Group:
 
     def whole_but_for(self, others: Iterable[Group]) -> WholeObject | None:
         """The object that is left where others take their pixels; None if nothing is."""
-        others = [other for other in others if self.room(other)]
+        covers = [cover for other in others if self.room(other) for cover in other.pieces]
         left: list[PackedMask] = []
         area_px = 0
         for piece in self.pieces:
-            pixels = piece.pixels()
-            for other in others:
-                for cover in other.pieces:
-                    pixels &= ~within(cover, piece.box)
-            if trimmed := _trimmed(pixels, piece.box[:2]):
+            if trimmed := _trimmed(_uncovered(piece, covers), piece.box[:2]):
                 left.append(trimmed[0])
                 area_px += trimmed[1]
         if not left:
@@ -210,12 +200,18 @@ def _disjoint(parts: Sequence[Part]) -> Iterable[tuple[PackedMask, int]]:
     """Each part without the pixels of those before, and how many are left."""
     done: list[PackedMask] = []
     for part in sorted(parts, key=lambda p: p.number):
-        pixels = part.mask.pixels()
-        for other in done:
-            pixels &= ~within(other, part.box)
+        pixels = _uncovered(part.mask, done)
         done.append(part.mask)
         if trimmed := _trimmed(pixels, part.box[:2]):
             yield trimmed
+
+
+def _uncovered(piece: PackedMask, covers: Iterable[PackedMask]) -> BoolMask:
+    """The pixels of a mask, in its box, that lie in none of some others."""
+    pixels = piece.pixels()
+    for cover in covers:
+        pixels &= ~within(cover, piece.box)
+    return pixels
 
 
 def _trimmed(pixels: BoolMask, offset_xy: tuple[int, int]) -> tuple[PackedMask, int] | None:
