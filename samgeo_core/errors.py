@@ -35,5 +35,13 @@ class NotFoundError(SamGeoError):
     """An id (scene, run) is unknown, expired, or belongs to somebody else."""
 
 
+class ConflictError(SamGeoError):
+    """What was to be changed has been changed by somebody else meanwhile."""
+
+
 class CancelledError(SamGeoError):
     """The user cancelled; nothing is wrong."""
+
+
+class NotReadyError(SamGeoError):
+    """What is asked for is still being prepared; it can be had a moment later."""
