@@ -30,6 +30,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         yield {}
     finally:
         background.stop()
+        context.picks.close()
         context.jobs.close()
 
 

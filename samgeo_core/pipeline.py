@@ -122,14 +122,14 @@ def segment(
         "bands": list(bands),
         "stretch": stretch.to_dict(),
         "n_candidates": len(candidates),
-        **_figures(objects, tile.valid, config.rule),
+        **object_figures(objects, tile.valid, config.rule),
         "seconds": clock.seconds,
         "peak_memory_bytes": peak_memory_bytes(),
     }
     return Segmentation(objects, grid, tile, config, record, candidates)
 
 
-def _figures(objects: ObjectSet, valid: BoolMask, rule: SelectionRule) -> dict[str, Any]:
+def object_figures(objects: ObjectSet, valid: BoolMask, rule: SelectionRule) -> dict[str, Any]:
     """What run.json says of the objects that a rule made."""
     covered = label_raster(objects) > 0
     n_valid = int(valid.sum())
@@ -233,7 +233,7 @@ def reselected_record(
 ) -> dict[str, Any]:
     """A run's record with what another rule made of its candidates."""
     parameters = {**record.get("parameters", {}), "selection": asdict(rule)}
-    return {**record, "parameters": parameters, **_figures(objects, valid, rule)}
+    return {**record, "parameters": parameters, **object_figures(objects, valid, rule)}
 
 
 def read_record(run_dir: Path) -> dict[str, Any]:

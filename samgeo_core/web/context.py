@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from samgeo_core.settings import Settings, get_settings
 from samgeo_core.web.assets import Assets
 from samgeo_core.web.jobs import Job, JobRunner
+from samgeo_core.web.pick_desk import PickDesk
 from samgeo_core.web.records import RunState
 from samgeo_core.web.store import Store
 from samgeo_core.web.tiles import TileRenderer
@@ -23,6 +24,7 @@ class AppContext:
         jobs: work under way; states of runs are kept in the store by themselves.
         tiles: draws tiles of scenes and results.
         assets: files of map libraries.
+        picks: single objects that visitors point at.
     """
 
     settings: Settings
@@ -30,6 +32,7 @@ class AppContext:
     jobs: JobRunner
     tiles: TileRenderer
     assets: Assets
+    picks: PickDesk
 
     @classmethod
     def create(cls, settings: Settings) -> AppContext:
@@ -45,7 +48,8 @@ class AppContext:
             store.set_run_state(job.run_id, state, job.error)
 
         jobs = JobRunner(on_change=keep_state)
-        return cls(settings, store, jobs, TileRenderer(), Assets(settings.assets_dir))
+        assets, picks = Assets(settings.assets_dir), PickDesk(settings, store.root)
+        return cls(settings, store, jobs, TileRenderer(), assets, picks)
 
     def delete_run(self, run_id: str, owner: str | None = None) -> None:
         """Stop a run if it is under way and remove it.

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from samgeo_core.web.pick_sessions import last_picked
 from samgeo_core.web.records import Run, Scene
 
 
 def stale_folders(scenes: Iterable[Scene], runs: Sequence[Run], limit: float) -> list[Path]:
     """Folders of uploads, and of all their runs, that were last used before a moment.
 
-    A scene is used when it is opened and whenever a run of it is made; a run under way keeps it.
+    A scene is used when it is opened, when something is picked in it, and whenever a run of it is
+    made; a run under way keeps it.
     Runs of scenes that are gone go by the same rule.
 
     Args:
@@ -20,7 +22,9 @@ def stale_folders(scenes: Iterable[Scene], runs: Sequence[Run], limit: float) ->
         limit: seconds since 1970.
     """
     known = {scene.scene_id: scene for scene in scenes}
-    last_use = {scene_id: scene.created for scene_id, scene in known.items()}
+    last_use = {
+        scene_id: max(scene.created, last_picked(scene.folder)) for scene_id, scene in known.items()
+    }
     for run in runs:
         used = float("inf") if run.state in ("queued", "running") else run.created
         last_use[run.scene_id] = max(last_use.get(run.scene_id, used), used)

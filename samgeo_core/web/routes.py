@@ -36,6 +36,7 @@ from samgeo_core.errors import (
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.downloads import ReadyStream, make_download
 from samgeo_core.web.layers import LAYER_VERSION, objects_layer
+from samgeo_core.web.pick_routes import PickRoutes
 from samgeo_core.web.records import Run
 from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_from_query
@@ -181,7 +182,9 @@ def build_routes(context: AppContext, base: str = "") -> list[BaseRoute]:
         "/runs/{run_id}/download/{filename}": routes.download,
         "/assets/{package}/{path:path}": routes.asset,
     }
-    return [Route(prefix + path, _guarded(handler)) for path, handler in handlers.items()]
+    asked = [("GET", path, handler) for path, handler in handlers.items()]
+    asked += PickRoutes(context).handlers
+    return [Route(prefix + path, _guarded(run), methods=[method]) for method, path, run in asked]
 
 
 def _guarded(handler: Handler) -> Handler:
