@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from samgeo_core.errors import ParameterError
@@ -78,6 +79,24 @@ def apply_overlap_rule(objects: ObjectSet, rule: str, valid: BoolMask) -> Object
             f"got {list(valid.shape)}."
         )
     return _RULES[rule](objects, valid)
+
+
+def sources_of(before: ObjectSet, after: ObjectSet, rule: str) -> NDArray[np.int64]:
+    """Which of the objects before an overlap rule each object after it was, as indices [M].
+
+    Args:
+        before: N objects.
+        after: what `apply_overlap_rule` made of them.
+        rule: that rule.
+    """
+    if rule == "nested":
+        return np.arange(len(before))
+    if rule == "largest":
+        return np.flatnonzero(parent_ids(before) == 0)
+    labels = label_raster(before)
+    # Pixels that a partition gave away had no label, and all others bear their object's.
+    owners = [int(labels[item.slices][item.mask].max()) for item in after]
+    return np.array(owners, np.int64).reshape(-1) - 1
 
 
 def _from_labels(objects: ObjectSet, labels: Labels) -> ObjectSet:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import SelectionRule
+from samgeo_core.edits.apply import apply_edits
+from samgeo_core.edits.edits import Edit
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.likeness import Likeness
 from samgeo_core.objects import BoolMask, ObjectSet
 from samgeo_core.overlap_rules import apply_overlap_rule
-from samgeo_core.selection import select
+from samgeo_core.selection import allowed_by, select
 
 CANDIDATES_FILE = "candidates.npz"
 
@@ -37,10 +40,34 @@ class CandidatePool:
     grid: GeoGrid
     measured: Likeness | None = None
 
-    def objects(self, rule: SelectionRule) -> ObjectSet:
-        """What a rule makes of the candidates: the same for a run as for whoever looks later."""
-        on_ground = rule.min_area_m2 is not None or rule.max_area_m2 is not None
-        chosen = select(self.candidates, rule, self.areas_m2 if on_ground else None, self.likeness)
+    def objects(self, rule: SelectionRule, edits: Sequence[Edit] = ()) -> ObjectSet:
+        """What a rule makes of the candidates: the same for a run as for whoever looks later.
+
+        Args:
+            rule: the rule.
+            edits: corrections of what it chose, see `edits.apply`.
+        """
+        return self.laid_out(self.edited(self.chosen(rule), rule, edits), rule)
+
+    def chosen(self, rule: SelectionRule) -> ObjectSet:
+        """What a rule chooses, before edits and before overlaps are resolved."""
+        areas_m2 = self.areas_m2 if _on_ground(rule) else None
+        return select(self.candidates, rule, areas_m2, self.likeness)
+
+    def edited(self, chosen: ObjectSet, rule: SelectionRule, edits: Sequence[Edit]) -> ObjectSet:
+        """What edits leave of chosen objects, before overlaps are resolved."""
+        if not edits:
+            return chosen
+
+        def of_size(masks: CandidateSet) -> NDArray[np.bool_]:
+            sizes = replace(rule, least_score=0.0, least_stability=0.0)
+            areas_m2 = self._areas_m2_of(masks) if _on_ground(rule) else None
+            return allowed_by(masks, sizes, areas_m2)
+
+        return apply_edits(chosen, edits, of_size)
+
+    def laid_out(self, chosen: ObjectSet, rule: SelectionRule) -> ObjectSet:
+        """Chosen objects with their overlaps resolved."""
         return apply_overlap_rule(chosen, rule.overlap, self.valid)
 
     @cached_property
@@ -51,9 +78,11 @@ class CandidatePool:
     @cached_property
     def areas_m2(self) -> NDArray[np.float64]:
         """Size of each candidate on the ground, m², NaN where the place on Earth is unknown."""
-        boxes = self.candidates.boxes_xyxy
-        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-        return self.candidates.areas_px * self.grid.pixel_areas_m2(centres)
+        return self._areas_m2_of(self.candidates)
+
+    def _areas_m2_of(self, masks: CandidateSet) -> NDArray[np.float64]:
+        centres = (masks.boxes_xyxy[:, :2] + masks.boxes_xyxy[:, 2:]) / 2
+        return masks.areas_px * self.grid.pixel_areas_m2(centres)
 
     def save(self, path: Path | IO[bytes]) -> None:
         """Write candidates and valid pixels as one compressed .npz; the grid is the result's."""
@@ -83,3 +112,7 @@ class CandidatePool:
             sums = candidates.areas_px[pairs].sum(axis=1)
             likeness = Likeness(pairs, data["common_px"], sums, float(data["floor_iou"]))
         return cls(candidates, valid.reshape(height, width), grid, likeness)
+
+
+def _on_ground(rule: SelectionRule) -> bool:
+    return rule.min_area_m2 is not None or rule.max_area_m2 is not None
