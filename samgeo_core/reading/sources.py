@@ -76,7 +76,7 @@ _GDAL_OPTIONS = {
     # GDAL's faster way to read a whole PNG doesn't notice that the file ends early.
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",
     # Decoded blocks kept in memory, bytes; by default a twentieth of the machine.
-    "GDAL_CACHEMAX": 256 * 2**20,
+    "GDAL_CACHEMAX": 64 * 2**20,
     # A JPEG that ends early is an error rather than a grey rest.
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "YES",
 }

@@ -45,7 +45,7 @@ _SCRATCH_OPTIONS = {
     "blockysize": BLOCK_PX,
     **_LARGE,
 }
-_CACHE_BYTES = 64 * 2**20
+_CACHE_BYTES = 16 * 2**20
 """Blocks that GDAL keeps in memory; by default a twentieth of the machine."""
 
 _COG_TRAILER_BYTES = 4

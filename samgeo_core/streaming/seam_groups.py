@@ -10,7 +10,7 @@ import numpy as np
 from samgeo_core.config import SelectionRule
 from samgeo_core.objects import BoolMask
 from samgeo_core.streaming.seam_edges import confirmed_parts, trim
-from samgeo_core.streaming.seam_parts import AGREEMENT, Part, common_px, within
+from samgeo_core.streaming.seam_parts import AGREEMENT, Part, common_px, unpacked, within
 from samgeo_core.streaming.seam_views import Box, Views
 from samgeo_core.wholes import PackedMask, PackedPieces, WholeObject
 
@@ -129,6 +129,7 @@ class Group:
 
     def empty(self) -> None:
         """Let go of all pixels and of what lies near, when nobody asks any more."""
+        unpacked.forget((*self.pieces, *(part.mask for part in self.parts)))
         self.pieces = ()
         self.around = set()
         for part in self.parts:

@@ -234,8 +234,15 @@ class _Unpacked:
                 self._n_px -= self._masks.popitem(last=False)[1].size
             return pixels
 
+    def forget(self, masks: Iterable[PackedMask]) -> None:
+        """Let go of masks that nobody will ask for."""
+        with self._lock:
+            for mask in masks:
+                if (pixels := self._masks.pop(mask, None)) is not None:
+                    self._n_px -= pixels.size
 
-unpacked = _Unpacked(64 << 20)
+
+unpacked = _Unpacked(16 << 20)
 """A packed mask's pixels, bool [h, w]; not to be written to."""
 
 
