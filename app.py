@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from samgeo_core.web.background import Background
 from samgeo_core.web.context import get_context
 from samgeo_core.web.routes import build_routes
+from samgeo_core.web.visitors import VisitorCookie
 
 PAGES = Path(__file__).resolve().parent / "pages" / "navigation.py"
 
@@ -38,4 +40,5 @@ app = st.App(
     PAGES,
     routes=build_routes(get_context(), st.get_option("server.baseUrlPath")),
     lifespan=lifespan,
+    middleware=[Middleware(VisitorCookie, base=st.get_option("server.baseUrlPath"))],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.clock import Clock, peak_memory_bytes
 from samgeo_core.config import SegmentConfig, SelectionRule
+from samgeo_core.edits.history import EDITS_FILE, EditHistory, EditLog
 from samgeo_core.errors import ExportError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.merge import merge_windows
@@ -196,6 +198,8 @@ def write_run(segmentation: Segmentation, out_dir: Path, monitor: Monitor = SILE
         monitor.step("write", 3, 4)
         with replacing(out_dir / CANDIDATES_FILE) as partial:
             segmentation.pool.save(partial)
+        # Corrections of a run that lay here before are none of this one.
+        (out_dir / EDITS_FILE).unlink(missing_ok=True)
     record = segmentation.record
     record = {**record, "seconds": {**record["seconds"], **clock.seconds}}
     write_record(record, out_dir / "run.json")
@@ -204,6 +208,8 @@ def write_run(segmentation: Segmentation, out_dir: Path, monitor: Monitor = SILE
 
 def reselect(run_dir: Path, rule: SelectionRule, out_dir: Path) -> dict[str, Any]:
     """Choose among a run's candidates again and write what `write_run` writes, but for pictures.
+
+    Corrections that were made of the run hold for what is chosen now, too.
 
     Args:
         run_dir: folder of a run.
@@ -219,21 +225,31 @@ def reselect(run_dir: Path, rule: SelectionRule, out_dir: Path) -> dict[str, Any
     record = read_record(run_dir)
     grid = Raster.open(run_dir / "labels.tif").grid
     pool = CandidatePool.load(run_dir / CANDIDATES_FILE, grid)
-    objects = pool.objects(rule)
+    edits = EditLog(run_dir / EDITS_FILE).read()
+    objects = pool.objects(rule, edits.active)
     _write_objects(objects, grid, out_dir)
-    with replacing(out_dir / CANDIDATES_FILE) as partial:
-        shutil.copyfile(run_dir / CANDIDATES_FILE, partial)
-    record = reselected_record(record, objects, pool.valid, rule)
+    for name in (CANDIDATES_FILE, EDITS_FILE):
+        if (run_dir / name).is_file():
+            with replacing(out_dir / name) as partial:
+                shutil.copyfile(run_dir / name, partial)
+    record = reselected_record(record, objects, pool.valid, rule, edits)
     write_record(record, out_dir / "run.json")
     return record
 
 
 def reselected_record(
-    record: dict[str, Any], objects: ObjectSet, valid: BoolMask, rule: SelectionRule
+    record: dict[str, Any],
+    objects: ObjectSet,
+    valid: BoolMask,
+    rule: SelectionRule,
+    edits: EditHistory | None = None,
 ) -> dict[str, Any]:
-    """A run's record with what another rule made of its candidates."""
+    """A run's record with what another rule, and edits, made of its candidates."""
     parameters = {**record.get("parameters", {}), "selection": asdict(rule)}
-    return {**record, "parameters": parameters, **object_figures(objects, valid, rule)}
+    changed = {**record, "parameters": parameters, **object_figures(objects, valid, rule)}
+    if edits is not None and edits.done:
+        changed["edits"] = dict(Counter(edit.kind for edit in edits.active))
+    return changed
 
 
 def read_record(run_dir: Path) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def download_links(run: Run, rule: Mapping[str, str], *, has_place: bool) -> Non
         if not has_place:
             st.caption("GeoJSON and KML need a place on Earth, which this image doesn't have.")
     if rule:
-        st.caption("The files hold the objects as they are shown; the picture, those of the run.")
+        st.caption("The files hold the objects as they are shown.")
 
 
 def _list(run: Run, items: list[Download], rule: Mapping[str, str]) -> str:
@@ -47,6 +47,5 @@ def _list(run: Run, items: list[Download], rule: Mapping[str, str]) -> str:
 
 
 def _link(run: Run, item: Download, rule: Mapping[str, str], more: str = "") -> str:
-    wanted = rule if item.follows_rule else {}
-    url = markup(download_url(run, item.filename, base_url(), wanted))
+    url = markup(download_url(run, item.filename, base_url(), rule))
     return f'<a class="studio-link {more}" href="{url}" download>{markup(item.title)}</a>'

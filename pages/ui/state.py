@@ -10,6 +10,7 @@ from samgeo_core.errors import NotFoundError
 from samgeo_core.web.context import get_context
 from samgeo_core.web.ids import new_id
 from samgeo_core.web.records import Run, Scene
+from samgeo_core.web.visitors import visitor_of
 
 _KEY = "studio"
 _SCENE_PARAM, _RUN_PARAM = "scene", "run"
@@ -27,6 +28,7 @@ class StudioState:
         uploads: how many files were taken in; a new number empties the upload box.
         center_px: where the try-out area was placed, x and y in px; None is the middle.
         last_click: the click on the map that was heard last, (lat, lng).
+        picks: the picking session of each scene, by the scene's id.
         flash: a sentence to show once, on the next run of a page.
     """
 
@@ -37,6 +39,7 @@ class StudioState:
     uploads: int = 0
     center_px: tuple[float, float] | None = None
     last_click: tuple[float, float] | None = None
+    picks: dict[str, str] = field(default_factory=dict)
     flash: str | None = None
 
     def open_scene(self, scene: Scene) -> None:
@@ -63,7 +66,8 @@ class StudioState:
 def get_state() -> StudioState:
     """The visitor's state, made at the first visit."""
     if _KEY not in st.session_state:
-        st.session_state[_KEY] = StudioState()
+        # The same after a reload, where the browser keeps cookies.
+        st.session_state[_KEY] = StudioState(visitor_of(st.context.cookies) or new_id())
     state: StudioState = st.session_state[_KEY]
     return state
 

@@ -6,19 +6,21 @@ import hashlib
 import logging
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
-from samgeo_core.config import SelectionRule
-from samgeo_core.errors import ExportError, NotFoundError
+from samgeo_core.config import SegmentConfig, SelectionRule
+from samgeo_core.errors import ExportError, NotFoundError, RasterError
+from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.web.bundles import bundle_pieces
 from samgeo_core.web.cache import LruCache
-from samgeo_core.web.records import Run
+from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_query
-from samgeo_core.web.selected import Selected, run_source, selected
+from samgeo_core.web.selected import Selected, edits_of, run_source, selected
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +41,11 @@ class Download:
         filename: last part of its address, and of the name it is saved under.
         title: what it is, for people.
         media_type: MIME type.
-        follows_rule: whether it can be had of other objects than the run's own.
     """
 
     filename: str
     title: str
     media_type: str
-    follows_rule: bool
 
 
 @dataclass(frozen=True)
@@ -96,21 +96,24 @@ def downloads() -> dict[str, Download]:
     from samgeo_core.results.export import FORMATS
 
     vectors = [
-        Download(f"objects{form.suffix}", form.title, form.media_type, True)
-        for form in FORMATS.values()
+        Download(f"objects{form.suffix}", form.title, form.media_type) for form in FORMATS.values()
     ]
     others = [
-        Download("labels.tif", "Label raster (GeoTIFF)", "image/tiff", True),
-        Download("mask.tif", "Mask raster (GeoTIFF)", "image/tiff", True),
-        Download("annotations.png", "Picture of the run's objects (PNG)", "image/png", False),
-        Download("run.json", "Parameters and figures (JSON)", "application/json", True),
-        Download("bundle.zip", "Everything (zip)", "application/zip", True),
+        Download("labels.tif", "Label raster (GeoTIFF)", "image/tiff"),
+        Download("mask.tif", "Mask raster (GeoTIFF)", "image/tiff"),
+        Download("annotations.png", "Picture of the objects (PNG)", "image/png"),
+        Download("run.json", "Parameters and figures (JSON)", "application/json"),
+        Download("bundle.zip", "Everything (zip)", "application/zip"),
     ]
     return {item.filename: item for item in (*vectors, *others)}
 
 
 def make_download(
-    run: Run, filename: str, rule: SelectionRule | None = None
+    run: Run,
+    filename: str,
+    rule: SelectionRule | None = None,
+    *,
+    image: Callable[[], Scene] | None = None,
 ) -> ReadyFile | ReadyStream:
     """Make a file, or find the one made before.
 
@@ -118,11 +121,13 @@ def make_download(
         run: a finished run.
         filename: one of `downloads`.
         rule: which candidates become objects; None takes the run's own rule.
+        image: finds the scene of the run, over which a picture is drawn anew where it shows other
+            objects than the run's own.
 
     Raises:
         NotFoundError: no such file, or the run has no result.
-        ExportError: the format can't hold this result, see `write_vector`; or the file shows the
-            run's own objects only.
+        ExportError: the format can't hold this result, see `write_vector`; or a picture is wanted
+            and the image is gone.
     """
     offered = offered_downloads(run)
     kind = offered.get(filename)
@@ -131,15 +136,16 @@ def make_download(
     if run.is_streamed:
         return _stored_download(run, kind)
     own = run_source(run).rule
+    edits = edits_of(run)
     changes = rule_query(own, rule or own)
-    if changes and not kind.follows_rule:
-        raise ExportError(
-            f"{filename} shows the objects that the run chose; download it without other limits."
-        )
+    named = "-selected" if changes else "-edited" if edits.done else ""
+    if edits.done:
+        changes["edits"] = edits.revision
     path = _path_of(run, filename, changes)
     if not path.is_file():
-        path = _making.get(path, lambda: _make(path, filename, selected(run, rule)))
-    return ReadyFile(path, kind.media_type, _name(run, filename, "-selected" if changes else ""))
+        chosen = selected(run, rule, edits)
+        path = _making.get(path, lambda: _make(path, filename, chosen, image))
+    return ReadyFile(path, kind.media_type, _name(run, filename, named))
 
 
 def _stored_download(run: Run, kind: Download) -> ReadyFile | ReadyStream:
@@ -192,13 +198,15 @@ def _path_of(run: Run, filename: str, changes: Mapping[str, str]) -> Path:
     return run.folder / "downloads" / key / filename
 
 
-def _make(path: Path, filename: str, chosen: Selected) -> Path:
+def _make(path: Path, filename: str, chosen: Selected, image: Callable[[], Scene] | None) -> Path:
     run = chosen.source.run
     if filename in _WRITTEN_BY_PIPELINE and chosen.is_own:
         raise NotFoundError("The files of this run are gone; run it again.")
     path.parent.mkdir(parents=True, exist_ok=True)
     if filename == "bundle.zip":
-        _make_bundle(chosen, path)
+        _make_bundle(chosen, path, image)
+    elif filename == "annotations.png":
+        _make_picture(chosen, path, image)
     elif filename in _MAKERS:
         _MAKERS[filename](chosen, path)
     else:
@@ -214,8 +222,8 @@ def _make_layer(chosen: Selected, path: Path) -> None:
     write_vector(chosen.frame, path)
 
 
-def _make_bundle(chosen: Selected, path: Path) -> None:
-    """Everything in one archive; what the run wrote is drawn anew under another rule."""
+def _make_bundle(chosen: Selected, path: Path, image: Callable[[], Scene] | None) -> None:
+    """Everything in one archive; what the run wrote is made anew of other objects than its own."""
     from samgeo_core.results.export import write_bundle
 
     if chosen.is_own:
@@ -224,7 +232,29 @@ def _make_bundle(chosen: Selected, path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".bundle-", dir=path.parent) as folder:
         for name, make in _MAKERS.items():
             make(chosen, Path(folder) / name)
+        try:
+            _make_picture(chosen, Path(folder) / "annotations.png", image)
+        except ExportError as error:
+            logger.info("No picture in the archive of run %s: %s", chosen.source.run.run_id, error)
         write_bundle(path, folder, chosen.frame)
+
+
+def _make_picture(chosen: Selected, path: Path, image: Callable[[], Scene] | None) -> None:
+    """The objects over what the model saw."""
+    from samgeo_core.results.annotate import write_annotation
+
+    run = chosen.source.run
+    config = SegmentConfig.from_dict(run.config)
+    try:
+        if image is None:
+            raise NotFoundError("The image of this run is not at hand.")
+        raster = image().raster
+        bands = config.bands or raster.default_bands()
+        stretch = raster.stretch(bands, cast(StretchMode, config.stretch))
+        tile = raster.read(run.area, bands=bands, stretch=stretch)
+    except (NotFoundError, RasterError) as error:
+        raise ExportError(f"No picture can be drawn of these objects: {error}") from error
+    write_annotation(path, chosen.objects, tile)
 
 
 def _make_labels(chosen: Selected, path: Path) -> None:
@@ -243,7 +273,9 @@ def _make_record(chosen: Selected, path: Path) -> None:
     from samgeo_core.pipeline import reselected_record, write_record
 
     source = chosen.source
-    record = reselected_record(source.run.record, chosen.objects, source.pool.valid, chosen.rule)
+    record = reselected_record(
+        source.run.record, chosen.objects, source.pool.valid, chosen.rule, chosen.edits
+    )
     write_record(record, path)
 
 

@@ -16,7 +16,14 @@ from samgeo_core.errors import ParameterError
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.records import Run
 from samgeo_core.web.results import ResultPlace
-from samgeo_core.web.selected import MaskMemo, Selected, run_source, selected
+from samgeo_core.web.selected import (
+    MaskMemo,
+    ResultVersion,
+    Selected,
+    run_source,
+    selected,
+    version_of,
+)
 
 LAYER_VERSION = 2
 TOLERANCES_PX = ((5_000, 0.5), (20_000, 1.0), (100_000, 2.0), (None, 4.0))
@@ -24,7 +31,9 @@ TOLERANCES_PX = ((5_000, 0.5), (20_000, 1.0), (100_000, 2.0), (None, 4.0))
 
 LAYERS_CACHE_BYTES = 64 << 20
 
-_layers: LruCache[tuple[str, int, SelectionRule], bytes] = LruCache(LAYERS_CACHE_BYTES, len)
+_layers: LruCache[tuple[str, ResultVersion, SelectionRule], bytes] = LruCache(
+    LAYERS_CACHE_BYTES, len
+)
 
 
 def objects_layer(run: Run, rule: SelectionRule | None = None) -> bytes:
@@ -46,7 +55,7 @@ def objects_layer(run: Run, rule: SelectionRule | None = None) -> bytes:
     if run.is_streamed:
         raise ParameterError("This result is too large for one layer; ask for a view of it.")
     source = run_source(run)
-    key = (run.run_id, source.place.version, rule or source.rule)
+    key = (run.run_id, version_of(run), rule or source.rule)
     return _layers.get(key, lambda: _make_layer(selected(run, rule)))
 
 

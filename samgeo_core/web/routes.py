@@ -11,6 +11,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -27,6 +28,7 @@ from starlette.routing import BaseRoute, Route
 
 from samgeo_core.config import SelectionRule
 from samgeo_core.errors import (
+    ConflictError,
     ExportError,
     NotFoundError,
     ParameterError,
@@ -40,7 +42,7 @@ from samgeo_core.web.pick_routes import PickRoutes
 from samgeo_core.web.records import Run
 from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_from_query
-from samgeo_core.web.selected import run_source
+from samgeo_core.web.selected import run_source, version_of
 from samgeo_core.web.stored import ViewBox, view_layer
 from samgeo_core.web.urls import base_path
 
@@ -54,6 +56,7 @@ FILE_THREADS = 2
 
 STATUS_BY_ERROR: tuple[tuple[type[SamGeoError], int], ...] = (
     (NotFoundError, 404),
+    (ConflictError, 409),
     (ParameterError, 400),
     (RasterError, 404),
     (ExportError, 422),
@@ -99,7 +102,7 @@ class _Routes:
         def draw() -> Response:
             run = self._context.store.run(request.path_params["run_id"])
             rule = _rule(request, run)
-            etag = _etag("labels", run.run_id, result_place(run).version, rule, z, x, y)
+            etag = _etag("labels", run.run_id, version_of(run), rule, z, x, y)
             if _is_known(request, etag):
                 return _unchanged(etag)
             return _png(self._context.tiles.label_tile(run, z, x, y, rule), etag)
@@ -112,7 +115,7 @@ class _Routes:
         def make() -> Response:
             run = self._context.store.run(request.path_params["run_id"])
             rule = _rule(request, run)
-            version = (LAYER_VERSION, result_place(run).version)
+            version = (LAYER_VERSION, version_of(run))
             etag = _etag("objects", run.run_id, version, rule)
             if _is_known(request, etag):
                 return _unchanged(etag)
@@ -140,7 +143,8 @@ class _Routes:
         def make() -> Response:
             run = self._context.store.run(request.path_params["run_id"])
             rule = _rule(request, run)
-            file = make_download(run, request.path_params["filename"], rule)
+            image = partial(self._context.store.scene, run.scene_id)
+            file = make_download(run, request.path_params["filename"], rule, image=image)
             if isinstance(file, ReadyStream):
                 return _stream(file)
             return FileResponse(

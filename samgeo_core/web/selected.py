@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samgeo_core.config import SegmentConfig, SelectionRule
+from samgeo_core.edits.history import EDITS_FILE, EditHistory, EditLog
 from samgeo_core.errors import NotFoundError
 from samgeo_core.objects import ObjectSet
 from samgeo_core.pool import CANDIDATES_FILE, CandidatePool
@@ -25,6 +27,11 @@ Index = NDArray[np.int64]
 
 MOST_OUTLINES = 50_000
 """How many outlines are kept of a run; those of one result are kept whatever their number."""
+
+_KEPT_CHOICES = 3
+
+ResultVersion = tuple[int, str]
+"""What changes with the files of a run, and with its edits."""
 
 RUNS_CACHE_BYTES = 256 << 20
 RESULTS_CACHE_BYTES = 256 << 20
@@ -72,6 +79,7 @@ class RunSource:
         self.run, self.place = run, place
         self.outlines: MaskMemo[tuple[Any, float, float]] = MaskMemo()
         self.drawn: dict[float, MaskMemo[str]] = {}
+        self._chosen: LruCache[SelectionRule, ObjectSet] = LruCache(_KEPT_CHOICES)
 
     @cached_property
     def has_candidates(self) -> bool:
@@ -100,6 +108,10 @@ class RunSource:
         covered = label_raster(objects) > 0
         return CandidatePool(CandidateSet.of_objects(objects), covered, self.place.grid)
 
+    def chosen(self, rule: SelectionRule) -> ObjectSet:
+        """What a rule chooses, before edits and before overlaps are resolved."""
+        return self._chosen.get(rule, lambda: self.pool.chosen(rule))
+
     @property
     def cost(self) -> int:
         """Bytes that it holds, about; a few runs fill the cache."""
@@ -109,24 +121,32 @@ class RunSource:
 
 @dataclass(frozen=True, eq=False)
 class Selected:
-    """The objects of a run under a rule.
+    """The objects of a run under a rule, as edits have left them.
 
     Attributes:
         source: the run.
         rule: the rule.
-        objects: what it chose.
+        edits: corrections of what it chose.
+        objects: what it chose, edited, overlaps resolved.
         frame: their polygons and attributes, see `vectorize`.
     """
 
     source: RunSource
     rule: SelectionRule
+    edits: EditHistory
     objects: ObjectSet
     frame: Any
 
     @property
     def is_own(self) -> bool:
-        """Whether the run chose by this rule itself, so that the files in its folder fit."""
-        return self.rule == self.source.rule
+        """Whether these are the objects that the run found, so that the files in its folder fit."""
+        return self.rule == self.source.rule and not self.edits.done
+
+    @cached_property
+    def before_overlap(self) -> ObjectSet:
+        """What the rule chose, edited, before overlaps are resolved."""
+        source, rule = self.source, self.rule
+        return source.pool.edited(source.chosen(rule), rule, self.edits.active)
 
     @cached_property
     def coverage(self) -> float | None:
@@ -147,9 +167,10 @@ class Selected:
 
 
 _sources: LruCache[tuple[str, int], RunSource] = LruCache(RUNS_CACHE_BYTES, lambda s: s.cost)
-_selected: LruCache[tuple[str, int, SelectionRule], Selected] = LruCache(
+_selected: LruCache[tuple[str, ResultVersion, SelectionRule], Selected] = LruCache(
     RESULTS_CACHE_BYTES, lambda s: s.cost
 )
+_histories: LruCache[tuple[Path, int, int], EditHistory] = LruCache(64)
 
 
 def run_source(run: Run) -> RunSource:
@@ -162,20 +183,47 @@ def run_source(run: Run) -> RunSource:
     return _sources.get((run.run_id, place.version), lambda: RunSource(run, place))
 
 
-def selected(run: Run, rule: SelectionRule | None = None) -> Selected:
+def edits_of(run: Run) -> EditHistory:
+    """The corrections of a run.
+
+    Raises:
+        ExportError: they can't be read.
+    """
+    log = EditLog(run.folder / EDITS_FILE)
+    try:
+        stat = log.path.stat()
+    except FileNotFoundError:
+        return EditHistory()
+    return _histories.get((log.path, stat.st_mtime_ns, stat.st_size), log.read)
+
+
+def version_of(run: Run) -> ResultVersion:
+    """What tells a result from those before and after it.
+
+    Raises:
+        NotFoundError: the run has no result.
+    """
+    return result_place(run).version, edits_of(run).revision
+
+
+def selected(
+    run: Run, rule: SelectionRule | None = None, edits: EditHistory | None = None
+) -> Selected:
     """The objects of a finished run.
 
     Args:
         run: the run.
         rule: which candidates become objects; None takes the run's own rule.
+        edits: corrections of them; None takes those that the run has.
 
     Raises:
         NotFoundError: the run has no result.
     """
     source = run_source(run)
     rule = rule or source.rule
-    key = (run.run_id, source.place.version, rule)
-    return _selected.get(key, lambda: _select(source, rule))
+    known = edits_of(run) if edits is None else edits
+    key = (run.run_id, (source.place.version, known.revision), rule)
+    return _selected.get(key, lambda: _select(source, rule, known))
 
 
 def read_object_set(run: Run) -> ObjectSet:
@@ -190,12 +238,15 @@ def read_object_set(run: Run) -> ObjectSet:
     return ObjectSet.load(path)
 
 
-def _select(source: RunSource, rule: SelectionRule) -> Selected:
+def _select(source: RunSource, rule: SelectionRule, edits: EditHistory) -> Selected:
     from samgeo_core.results.vectorize import Outlines, outlines_of, vectorize
 
     grid = source.place.grid
-    is_own = rule == source.rule
-    objects = read_object_set(source.run) if is_own else source.pool.objects(rule)
+    if rule == source.rule and not edits.done:
+        objects = read_object_set(source.run)
+    else:
+        pool = source.pool
+        objects = pool.laid_out(pool.edited(source.chosen(rule), rule, edits.active), rule)
 
     def make(index: Index) -> list[tuple[Any, float, float]]:
         made = outlines_of(objects.select(index), grid)
@@ -206,4 +257,5 @@ def _select(source: RunSource, rule: SelectionRule) -> Selected:
     polygons[:] = [polygon for polygon, _, _ in known]
     sizes = np.array([size for _, *size in known], np.float64).reshape(-1, 2)
     outlines = Outlines(polygons, sizes[:, 0], sizes[:, 1])
-    return Selected(source, rule, objects, vectorize(objects, grid, outlines=outlines))
+    frame = vectorize(objects, grid, outlines=outlines)
+    return Selected(source, rule, edits, objects, frame)

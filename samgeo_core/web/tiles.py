@@ -26,7 +26,7 @@ from samgeo_core.tile import TileImage
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.results import ResultPlace, result_place
-from samgeo_core.web.selected import run_source, selected
+from samgeo_core.web.selected import run_source, selected, version_of
 from samgeo_core.web.views import (
     RGBA,
     Block,
@@ -119,7 +119,7 @@ class TileRenderer:
             NotFoundError: the run has no result.
         """
         source = run_source(run)
-        key = (run.run_id, source.place.version, rule or source.rule, z, x, y)
+        key = (run.run_id, version_of(run), rule or source.rule, z, x, y)
         draw = _draw_stored if run.is_streamed else _draw_selected
         return self._tiles.get(key, lambda: draw(run, rule, z, x, y))
 

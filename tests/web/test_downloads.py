@@ -7,6 +7,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 
 from samgeo_core.config import SegmentConfig, SelectionRule
 from samgeo_core.errors import ExportError, NotFoundError
@@ -14,6 +15,7 @@ from samgeo_core.objects import ObjectSet
 from samgeo_core.results.labels import label_raster
 from samgeo_core.web import downloads as module
 from samgeo_core.web.downloads import downloads, file_stem, make_download
+from samgeo_core.web.selected import selected
 from samgeo_core.web.store import Store
 from tests.web.conftest import OWNER, MakeRun, MakeScene
 
@@ -85,6 +87,23 @@ def test_all_rasters_of_all_objects_are_those_of_the_pipeline(
         assert (labels == dataset.read(1)).all()
 
 
+def test_the_picture_shows_what_was_chosen(make_scene: MakeScene, make_run: MakeRun) -> None:
+    scene = make_scene(**SHAPE)
+    run = make_run(scene)
+    own, some = (
+        np.asarray(
+            Image.open(make_download(run, "annotations.png", rule, image=lambda: scene).path)
+        )
+        for rule in (None, LARGE)
+    )
+    plain = scene.raster.read(stretch=scene.stretch).rgb
+    gone = selected(run).objects[0].slices
+    assert (own[gone] != plain[gone]).any()
+    assert (some[gone] == plain[gone]).all()
+    left = selected(run).objects[2].slices
+    assert (some[left] != plain[left]).any()
+
+
 @pytest.mark.parametrize(("wanted", "ids"), [(None, [1, 2, 3]), (LARGE, [1, 2])])
 def test_the_bundle_holds_everything(
     make_scene: MakeScene,
@@ -144,7 +163,7 @@ def test_what_cannot_be_had(store: Store, make_scene: MakeScene, make_run: MakeR
     for name in ("meta.json", "objects.npz", "../meta.json", "objects.GPKG", ""):
         with pytest.raises(NotFoundError, match="choose"):
             make_download(run, name)
-    with pytest.raises(ExportError, match="without other limits"):
+    with pytest.raises(ExportError, match="No picture can be drawn"):
         make_download(run, "annotations.png", LARGE)
     with pytest.raises(ExportError):
         make_download(run, "objects.geojson")

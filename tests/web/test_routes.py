@@ -222,7 +222,6 @@ class TestDownloads:
             ("objects.gpkg?least_score=nan", 400),
             ("objects.gpkg?max_area_m2=much", 400),
             ("objects.gpkg?overlap=some", 400),
-            ("annotations.png?least_score=0.5", 422),
         ],
     )
     def test_what_cannot_be_had_is_a_sentence(
