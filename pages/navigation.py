@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.ui.errors import friendly
-from pages.ui.layout import LOGO, OPEN, RESULT, SEGMENT, TITLE, top_bar
+from pages.ui.layout import LOGO, OPEN, PICK, RESULT, SEGMENT, TITLE, top_bar
 from pages.ui.state import read_address
 
 st.set_page_config(page_title=TITLE, page_icon=str(LOGO), layout="wide")
@@ -11,6 +11,7 @@ page = st.navigation(
     [
         st.Page(OPEN, title="Open", default=True),
         st.Page(SEGMENT, title="Segment", url_path="segment"),
+        st.Page(PICK, title="Pick", url_path="pick"),
         st.Page(RESULT, title="Result", url_path="result"),
     ],
     position="hidden",

@@ -15,7 +15,7 @@ from pages.ui.text import markup
 from samgeo_core.web.records import Scene
 
 TITLE = "SamGeo Studio"
-OPEN, SEGMENT, RESULT = "open.py", "segment.py", "result.py"
+OPEN, SEGMENT, PICK, RESULT = "open.py", "segment.py", "pick.py", "result.py"
 """The pages, as `st.page_link` and `st.switch_page` name them beside the navigation script."""
 
 _HERE = Path(__file__).parent
@@ -44,6 +44,7 @@ def top_bar() -> None:
         with st.container(key="steps", horizontal=True, gap="xxsmall", width="content"):
             st.page_link(OPEN, label="1 Open")
             st.page_link(SEGMENT, label="2 Segment", disabled=scene is None)
+            st.page_link(PICK, label="or Pick", disabled=scene is None)
             st.page_link(RESULT, label="3 Result", disabled=state.run_id is None)
         if scene is not None:
             name = markup(scene.name)

@@ -27,8 +27,8 @@ _outlines: LruCache[tuple[str, str], str] = LruCache(OUTLINES_CACHE_BYTES, len)
 def told_session(scene: Scene, session: PickSession, *, all_outlines: bool = False) -> str:
     """Where a session stands, as JSON.
 
-    Each mask has a key. Outlines are told of the object at hand, whose masks are new to the map,
-    and else only where ``all_outlines`` asks for them.
+    Each mask has a key. The outline of the object at hand is told, as it is new to the map, and
+    those of others where ``all_outlines`` asks for them; see `told_candidates`.
 
     Args:
         scene: the scene of the session.
@@ -37,19 +37,26 @@ def told_session(scene: Scene, session: PickSession, *, all_outlines: bool = Fal
     """
     picks = session.picks
     now = picks.at_hand
-    shown = [] if now is None else list(now.candidates)
-    if all_outlines:
-        shown += [item.mask for item in picks]
-    numbers = list(picks)
-    areas = _areas(scene, [item.mask for item in numbers])
+    items = list(picks)
+    areas = _areas(scene, [item.mask for item in items])
+    shown = items if all_outlines else [now] if now is not None else []
     values = {
         "revision": session.revision,
         "can_undo": session.can_undo,
         "can_redo": session.can_redo,
         "active": None if now is None else _at_hand(scene, now),
-        "objects": [_object(item, area) for item, area in zip(numbers, areas, strict=True)],
+        "objects": [_object(item, area) for item, area in zip(items, areas, strict=True)],
     }
-    return _with_outlines(values, scene, shown)
+    return _with_outlines(values, scene, [item.mask for item in shown])
+
+
+def told_candidates(scene: Scene, item: PickedObject | None) -> str:
+    """The outlines of all that an object may be, as JSON.
+
+    Nobody waits for them: most are larger than the one that was chosen, in many pieces, and take
+    several times as long.
+    """
+    return _with_outlines({}, scene, [] if item is None else item.candidates)
 
 
 def told_preview(scene: Scene, mask: KeptMask) -> str:
@@ -68,7 +75,10 @@ def _trace(mask: KeptMask, frame: MapFrame) -> str:
     from samgeo_core.results.outlines import trace
 
     polygons = trace([mask.pixels()], np.array([mask.offset_xy], np.int64))
-    simple = shapely.simplify(polygons, TOLERANCE_PX, preserve_topology=True)
+    # NOTE: what is not asked to stay valid is simplified ten times as fast; to be looked at, an
+    # outline may touch itself, but nothing may vanish.
+    simple = shapely.simplify(polygons, TOLERANCE_PX, preserve_topology=False)
+    simple = np.where(shapely.is_empty(simple), polygons, simple)
     on_map = shapely.transform(simple, frame.to_lnglat)
     # NOTE: 7 decimals of a degree are 1 cm; in the frame of CRS.Simple far less than a px.
     text: str = shapely.to_geojson(shapely.set_precision(on_map, 1e-7, mode="pointwise"))[0]
@@ -79,7 +89,8 @@ def _with_outlines(values: dict[str, Any], scene: Scene, masks: Iterable[KeptMas
     """JSON of values with the outlines by their keys, which are JSON already."""
     outlines = {mask.key: outline(scene, mask) for mask in masks}
     inner = ",".join(f'"{key}":{text}' for key, text in outlines.items())
-    return f'{json.dumps(values)[:-1]},"outlines":{{{inner}}}}}'
+    head = "".join(f"{json.dumps(name)}:{json.dumps(value)}," for name, value in values.items())
+    return f'{{{head}"outlines":{{{inner}}}}}'
 
 
 def _object(item: PickedObject, area_m2: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from samgeo_core.errors import NotReadyError, ParameterError
 from samgeo_core.settings import Settings
-from samgeo_core.web.pick_answers import told_preview, told_session
+from samgeo_core.web.pick_answers import told_candidates, told_preview, told_session
 from samgeo_core.web.pick_objects import joined, masks_of
 from samgeo_core.web.pick_requests import number_in, prompts_in, view_in
 from samgeo_core.web.pick_sessions import PickSession, PickSessions
@@ -69,6 +69,10 @@ class PickDesk:
         """All about a session, for a map that was just drawn."""
         with session.lock:
             return Answer(told_session(scene, session, all_outlines=True))
+
+    def candidates(self, scene: Scene, session: PickSession) -> Answer:
+        """The outlines of all that the object at hand may be."""
+        return Answer(told_candidates(scene, session.picks.at_hand))
 
     def act(self, scene: Scene, session: PickSession, action: str, values: Values) -> Answer:
         """Do what a map asks and tell where the session stands then.

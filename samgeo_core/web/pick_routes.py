@@ -1,7 +1,8 @@
 """What the map of the page Pick asks directly: clicks in, outlines out.
 
-GET  /pick/{scene_id}/{session_id}            where the session stands
-POST /pick/{scene_id}/{session_id}/{action}   an action of `PickDesk`, "preview" or "view"
+GET  /picks/{scene_id}/{session_id}             where the session stands
+GET  /picks/{scene_id}/{session_id}/candidates  outlines of all that the object at hand may be
+POST /picks/{scene_id}/{session_id}/{action}    an action of `PickDesk`, "preview" or "view"
 """
 
 from __future__ import annotations
@@ -43,8 +44,12 @@ class PickRoutes:
     @property
     def handlers(self) -> list[tuple[str, str, Callable[[Request], Awaitable[Response]]]]:
         """Method, path and handler of each route."""
-        place = "/pick/{scene_id}/{session_id}"
-        return [("GET", place, self.session), ("POST", f"{place}/{{action}}", self.action)]
+        place = "/picks/{scene_id}/{session_id}"
+        return [
+            ("GET", place, self.session),
+            ("GET", f"{place}/candidates", self.candidates),
+            ("POST", f"{place}/{{action}}", self.action),
+        ]
 
     async def session(self, request: Request) -> Response:
         """Where a session stands."""
@@ -53,6 +58,14 @@ class PickRoutes:
             return self._context.picks.told(*self._place(request))
 
         return _json(await anyio.to_thread.run_sync(tell, limiter=self._click_threads))
+
+    async def candidates(self, request: Request) -> Response:
+        """What else the object at hand may be."""
+
+        def tell() -> Answer:
+            return self._context.picks.candidates(*self._place(request))
+
+        return _json(await anyio.to_thread.run_sync(tell, limiter=self._preview_threads))
 
     async def action(self, request: Request) -> Response:
         """One thing that a map asks."""

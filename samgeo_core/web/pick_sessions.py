@@ -226,6 +226,16 @@ class PickSessions:
             self._remember(path, session)
         return session
 
+    def latest(self, scene: Scene, owner: str) -> PickSession | None:
+        """The session in which a visitor picked something in a scene last; None without one."""
+        files = [(path.stat().st_mtime_ns, path) for path in scene.folder.glob(f"{FOLDER}/*.jsonl")]
+        for _, path in sorted(files, reverse=True):
+            with path.open(encoding="utf-8") as file:
+                is_mine = f'"owner": {json.dumps(owner)}' in file.readline()
+            if is_mine:
+                return self.session(scene, path.stem)
+        return None
+
     def _remember(self, path: Path, session: PickSession) -> None:
         self._live[path] = self._recent[path] = session
         self._recent.move_to_end(path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
+from samgeo_core.web.pick_sessions import PickSession
 from samgeo_core.web.records import Run, Scene
 
 
@@ -51,6 +52,11 @@ def download_url(
     """
     place = f"{base_path(base)}/runs/{run.run_id}/download"
     return f"{place}/{quote(filename)}{_query(rule)}"
+
+
+def pick_url(session: PickSession, base: str = "") -> str:
+    """Address of a picking session; the map adds ``/`` and what it asks for, see `pick_routes`."""
+    return f"{base_path(base)}/picks/{session.scene_id}/{session.session_id}"
 
 
 def _query(rule: Mapping[str, str] | None) -> str:
