@@ -1,0 +1,1 @@
+"""Objects that are alike, and classes learnt from a few marked objects."""
