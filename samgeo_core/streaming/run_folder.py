@@ -117,7 +117,7 @@ class RunFolder:
             reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
             raise ExportError(
                 f"A finished region could not be kept in {self.path}. {reason} All regions "
-                "finished before stay; the same command goes on with them."
+                "finished before stay; start the run again to go on with them."
             ) from error
 
     def load(self, region: Region, grid: GeoGrid) -> CandidatePool | None:
@@ -202,6 +202,35 @@ def _plan(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return plan if isinstance(plan, dict) else {}
+
+
+def share_regions(source: Path, target: Path) -> None:
+    """Give another run's folder the finished regions of one, so that it needn't look again.
+
+    Files are linked where the file system can: regions are never changed, only replaced.
+
+    Args:
+        source: a folder in which a run was begun.
+        target: a folder without regions.
+
+    Raises:
+        ExportError: the file system refuses.
+    """
+
+    def link(file: str, copy: str) -> None:
+        try:
+            Path(copy).hardlink_to(file)
+        except OSError:
+            shutil.copyfile(file, copy)
+
+    try:
+        shutil.copytree(source / _REGIONS, target / _REGIONS, copy_function=link)
+        shutil.copyfile(source / PLAN_FILE, target / PLAN_FILE)
+    except OSError as error:
+        raise ExportError(
+            f"What the run found could not be taken over ({error.strerror or error}): "
+            "segment the image again."
+        ) from error
 
 
 def clear(path: Path) -> None:

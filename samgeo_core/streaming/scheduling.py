@@ -238,9 +238,9 @@ def _result(future: Any, region: Region) -> bytes | None:
     except KilledWorker as error:
         raise SamGeoError(
             f"Region {region.index} at {region.window.box_xyxy} px, or one that waited on the same "
-            "worker, ended several workers, which "
-            "mostly means too little memory: take a smaller --region or larger machines. "
-            "All regions finished before stay; the same command goes on with them."
+            "worker, ended several workers, which mostly means too little memory: take smaller "
+            "regions (--region, in the app SAMGEO_REGION_PX) or larger machines. "
+            "All regions finished before stay; start the run again to go on with them."
         ) from error
     except (FutureCancelled, OSError) as error:
         if future.status == "error":  # raised by the work, not by the way to the scheduler
@@ -252,7 +252,7 @@ def _result(future: Any, region: Region) -> bytes | None:
 def _lost() -> SamGeoError:
     return SamGeoError(
         "The connection to the scheduler was lost: start it again if it ended. "
-        "All regions finished before stay; the same command goes on with them."
+        "All regions finished before stay; start the run again to go on with them."
     )
 
 

@@ -7,16 +7,17 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from samgeo_core.errors import ParameterError
+from samgeo_core.errors import ExportError, ParameterError
 from samgeo_core.progress import Monitor
 from samgeo_core.streaming.options import StreamOptions
-from samgeo_core.streaming.run_folder import finished_regions
+from samgeo_core.streaming.run_folder import finished_regions, share_regions
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.jobs import Work
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.windows import Window
 
 if TYPE_CHECKING:
+    from samgeo_core.config import SelectionRule
     from samgeo_core.pipeline import SegmentConfig
     from samgeo_core.reading.raster import Raster
 
@@ -87,6 +88,38 @@ def go_on(context: AppContext, run_id: str) -> Run:
     queued = context.store.set_run_state(run_id, "queued")
     context.jobs.submit(run_id, work)
     return queued
+
+
+def choose_again(context: AppContext, run_id: str, rule: SelectionRule, owner: str) -> Run:
+    """Queue a run that chooses by another rule among what a run in regions found; asks no model.
+
+    The run itself stays as it is.
+
+    Raises:
+        NotFoundError: the run isn't the owner's, or it or its scene was deleted.
+        RasterError: the scene's file is gone.
+        ExportError: the disk refuses.
+        ParameterError: the run has no result yet or doesn't go region by region, or the owner has
+            as many unfinished runs as one may have.
+    """
+    from samgeo_core.pipeline import SegmentConfig
+
+    before = context.store.run(run_id, owner)
+    if not before.is_streamed or before.state != "done":
+        raise ParameterError("Only among what a finished run in parts found can one choose again.")
+    _check_queue(context, owner)
+    scene = context.store.scene(before.scene_id)
+    config = replace(SegmentConfig.from_dict(before.config), selection=rule)
+    run = context.store.new_run(
+        scene, config.to_dict(), owner, area=before.area, regions=before.regions
+    )
+    try:
+        share_regions(before.folder, run.folder)
+    except ExportError:
+        context.store.delete_run(run.run_id)
+        raise
+    context.jobs.submit(run.run_id, _region_by_region(context, run, scene.raster, config))
+    return run
 
 
 def _in_one_piece(run: Run, raster: Raster, config: SegmentConfig) -> Work:

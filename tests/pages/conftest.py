@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.ui.state import StudioState
 from samgeo_core.config import SegmentConfig
 from samgeo_core.objects import ObjectSet
 from samgeo_core.pipeline import Segmentation, write_run
@@ -44,12 +45,18 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppCont
 
 @pytest.fixture
 def open_page(context: AppContext) -> OpenPage:
-    """Run a page: ``open_page("segment.py", scene=..., run=...)``."""
+    """Run a page: ``open_page("segment.py", scene=..., run=..., owner=...)``."""
 
     def open_it(
-        page: str = "open.py", *, scene: Scene | None = None, run: Run | None = None
+        page: str = "open.py",
+        *,
+        scene: Scene | None = None,
+        run: Run | None = None,
+        owner: str | None = None,
     ) -> AppTest:
         app = AppTest.from_file(str(NAVIGATION), default_timeout=60)
+        if owner is not None:
+            app.session_state["studio"] = StudioState(owner)
         if scene is not None:
             app.query_params["scene"] = scene.scene_id
         if run is not None:

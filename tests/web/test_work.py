@@ -15,7 +15,7 @@ import pytest
 from distributed import LocalCluster
 
 from samgeo_core.candidates import CandidateSet
-from samgeo_core.config import AutomaticConfig, SegmentConfig
+from samgeo_core.config import AutomaticConfig, SegmentConfig, SelectionRule
 from samgeo_core.engine.ladder import Place
 from samgeo_core.errors import NotFoundError, ParameterError
 from samgeo_core.progress import Monitor
@@ -29,7 +29,7 @@ from samgeo_core.web.jobs import JobState
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.store import Store
 from samgeo_core.web.stored import largest_objects
-from samgeo_core.web.work import go_on, start_segmentation
+from samgeo_core.web.work import choose_again, go_on, start_segmentation
 from samgeo_core.windows import Window
 from tests.stand_in import BrightPartsFinder
 from tests.web.conftest import OWNER, MakeScene
@@ -104,6 +104,28 @@ def test_a_streamed_run_ends_with_its_files(
     assert len(largest_objects(done)) == done.record["n_objects"] > 0
     with pytest.raises(ParameterError, match="Nothing is left"):
         go_on(context, run.run_id)
+
+
+def test_choosing_again_asks_no_model_and_leaves_the_first_result(
+    context: AppContext, bright: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, BrightPartsFinder())
+    first = finished(context, start_segmentation(context, bright, SegmentConfig(), OWNER))
+    before = {name: (first.folder / name).read_bytes() for name in RESULTS}
+    areas = largest_objects(first)["area_px"]
+    limit = float(areas.median())
+    use(monkeypatch, PausingFinder(free=0))
+    rule = SelectionRule(min_area_px=limit)
+    again = finished(context, choose_again(context, first.run_id, rule, OWNER))
+    assert (again.state, again.error) == ("done", None)
+    assert again.record["streaming"]["resumed"] == first.record["streaming"]["regions"]
+    assert sorted(largest_objects(again)["area_px"]) == sorted(areas[areas >= limit])
+    assert {name: (first.folder / name).read_bytes() for name in RESULTS} == before
+    context.store.delete_run(first.run_id)
+    thrice = finished(context, choose_again(context, again.run_id, SelectionRule(), OWNER))
+    assert sorted(largest_objects(thrice)["area_px"]) == sorted(areas)
+    with pytest.raises(NotFoundError):
+        choose_again(context, again.run_id, rule, "somebody else")
 
 
 def test_a_cancelled_run_goes_on_where_it_was(

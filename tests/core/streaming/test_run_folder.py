@@ -110,7 +110,7 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(ExportError, match=r"No space left on device.*the same command goes on"):
+    with pytest.raises(ExportError, match=r"No space left on device.*start the run again to go on"):
         folder.store(PLAN.region(1), pack(a_pool(PLAN.region(1))))
     assert folder.has(PLAN.region(0))
     assert not folder.has(PLAN.region(1))
