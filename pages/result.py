@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 import streamlit as st
 
+from pages.ui.choose_again import choose_again_form
 from pages.ui.downloads import download_links
 from pages.ui.layout import OPEN, SEGMENT, empty
 from pages.ui.map import (
@@ -20,7 +21,7 @@ from pages.ui.objects_filter import area_column, reset_button, rule_controls
 from pages.ui.objects_style import style_controls
 from pages.ui.objects_table import object_table, table_of
 from pages.ui.run_panel import is_active, run_panel
-from pages.ui.state import current_run
+from pages.ui.state import current_run, get_state
 from pages.ui.text import count, percent
 from samgeo_core.web.context import get_context
 from samgeo_core.web.records import Run
@@ -71,10 +72,7 @@ def _look_through(run: Run) -> None:
     has_place = result_place(run).grid.crs is not None
     with right:
         _heading(run, found, run.record.get("coverage"))
-        st.caption(
-            "An image of this size is segmented in parts, and its objects are chosen once. With "
-            "another overlap or other limits they can be written again from the command line.",
-        )
+        _choose_again(run)
         with st.popover("Style", icon=":material/palette:", width="stretch"):
             style, opacity = style_controls()
         download_links(run, {}, has_place=has_place)
@@ -93,6 +91,12 @@ def _look_through(run: Run) -> None:
             selected_at=None if picked is None else extent_of(run, picked),
         )
         _map(run, view)
+
+
+def _choose_again(run: Run) -> None:
+    if run.owner == get_state().owner:
+        has_place = result_place(run).grid.crs is not None
+        choose_again_form(run, "area_m2" if has_place else "area_px")
 
 
 def _summary(chosen: Selected) -> None:
@@ -139,6 +143,8 @@ def _nothing_found(run: Run) -> None:
         "Lower *Least quality* and *Least stability*, or make the grid denser, and run again. "
         "The layers are there all the same, empty.",
     )
+    if run.is_streamed and run.record.get("n_candidates"):
+        _choose_again(run)
     st.page_link(SEGMENT, label="Change the settings", icon=":material/arrow_back:")
     scene = get_context().store.scene(run.scene_id)
     download_links(run, {}, has_place=scene.raster.grid.crs is not None)

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import SegmentConfig
 from samgeo_core.errors import CancelledError
-from samgeo_core.progress import CancelToken, Monitor, Progress
+from samgeo_core.progress import SILENT, CancelToken, Monitor, Progress
 from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.streaming.region_work import ModelFinder
 from samgeo_core.streaming.run import segment_to_folder
@@ -141,7 +141,6 @@ def test_a_result_shows_the_largest_objects_and_how_many_there_are(
     assert len(table) == 50
     assert table["area_m2"].is_monotonic_decreasing
     assert f"The 50 largest of {found} objects" in _texts(app)
-    assert "objects are chosen once" in _texts(app)
     # Nothing can be chosen again here; sliders are those of the style.
     assert all(str(slider.key).startswith("style_") for slider in app.slider)
     names = {link.rsplit("/", 1)[-1] for link in _links(app)}
@@ -166,3 +165,26 @@ def test_the_page_segment_shows_the_outcome(
     run = _begin(context, scene, Monitor(), "done")
     app = open_page("segment.py", run=run)
     assert any("objects** in the whole image" in part.value for part in app.markdown)
+
+
+def test_objects_are_chosen_again_in_the_app(
+    open_page: OpenPage, context: AppContext, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finder = BrightPartsFinder()
+    monkeypatch.setattr(ModelFinder, "of", classmethod(lambda cls, *args: finder))
+    run = _begin(context, scene, SILENT, "done")
+    found = int(run.record["n_objects"])
+    app = open_page("result.py", run=run, owner=OWNER)
+    at_least = next(box for box in app.number_input if box.label.startswith("At least"))
+    at_least.set_value(1e9)
+    next(b for b in app.button if b.label == "Choose again").click().run()
+    assert not app.exception
+    again = next(other for other in context.store.runs(OWNER) if other.run_id != run.run_id)
+    assert context.jobs.wait(again.run_id, WAIT_S).error is None
+    assert context.store.run(again.run_id).record["n_objects"] == 0
+    assert context.store.run(run.run_id).record["n_objects"] == found > 0
+    app = open_page("result.py", run=again, owner=OWNER)
+    assert "The layers are there all the same, empty." in "\n".join(m.value for m in app.markdown)
+    assert any(b.label == "Choose again" for b in app.button)
+    app = open_page("result.py", run=run)
+    assert not any(b.label == "Choose again" for b in app.button)
