@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -79,6 +79,7 @@ class MapView:
         selected: object_id of the object to highlight and zoom to.
         selected_at: its extent, where it may not be among what is drawn.
         area: corners of a dashed outline.
+        editing: what tools for corrections need, see `edit_panel`; None shows no tools.
     """
 
     source: str | None = None
@@ -89,6 +90,7 @@ class MapView:
     selected: int | None = None
     selected_at: Bounds | None = None
     area: list[LatLng] | None = None
+    editing: Mapping[str, Any] | None = None
 
 
 def objects_source(run: Run, rule: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -119,10 +121,10 @@ class _Script(MacroElement):
 
     _template = Template("{% macro script(this, kwargs) %}{{ this.code }}{% endmacro %}")
 
-    def __init__(self) -> None:
+    def __init__(self, *files: str) -> None:
         super().__init__()
         self._name = "StudioScript"
-        self.code = _own_file("map_layers.js")
+        self.code = "\n".join(map(_own_file, files))
 
 
 class _Setup(MacroElement):
@@ -141,12 +143,14 @@ class _Setup(MacroElement):
         """
     )
 
-    def __init__(self, layers: Mapping[str, Layer], *, scale: bool, bounds: Bounds) -> None:
+    def __init__(
+        self, layers: Mapping[str, Layer], styles: Iterable[str], *, scale: bool, bounds: Bounds
+    ) -> None:
         super().__init__()
         self._name = "StudioSetup"
         self.options = {"scale": scale, "bounds": [list(corner) for corner in bounds]}
         self.layers = dict(layers)
-        self.css = _own_file("map.css")
+        self.css = "\n".join(map(_own_file, styles))
 
 
 class _Update(folium.FeatureGroup):
@@ -208,6 +212,7 @@ def build_map(
     objects: bool = True,
     basemap: bool = True,
     focus: Bounds | None = None,
+    editing: bool = False,
 ) -> folium.Map:
     """A map of one raster with its layers, all but the basemap from our own origin.
 
@@ -219,6 +224,7 @@ def build_map(
         basemap: whether the satellite map is switched on at the start; it is only there for
             rasters that lie on a web map.
         focus: what fills the map at the start; None takes the whole raster.
+        editing: whether `MapView.editing` may show tools for corrections.
     """
     studio_map = folium.Map(
         tiles=None,
@@ -230,7 +236,8 @@ def build_map(
     )
     studio_map.default_js = [("leaflet", asset_url("leaflet", "dist/leaflet.js", base_url()))]
     studio_map.default_css = [("leaflet", asset_url("leaflet", "dist/leaflet.css", base_url()))]
-    studio_map.add_child(_Script())
+    more = ["edit_map"] if editing else []
+    studio_map.add_child(_Script("map_layers.js", *(f"{name}.js" for name in more)))
     layers: dict[str, Layer] = {}
     if frame.is_geographic:
         layers["basemap"] = _basemap(frame, basemap)
@@ -243,7 +250,8 @@ def build_map(
         studio_map.add_child(layer)
     studio_map.add_child(folium.LayerControl(collapsed=True))
     bounds = focus or frame.bounds_latlng
-    studio_map.add_child(_Setup(layers, scale=frame.is_geographic, bounds=bounds))
+    styles = ["map.css", *(f"{name}.css" for name in more)]
+    studio_map.add_child(_Setup(layers, styles, scale=frame.is_geographic, bounds=bounds))
     return studio_map
 
 

@@ -4,19 +4,25 @@ window.samgeo = window.samgeo || (() => {
   "use strict";
 
   const CHUNK = 1000; // features added to the map per turn of the event loop
+  const NEAR_PX = 14; // a finger that misses an object by less means it
   const PAUSE_MS = 250; // the map has stopped moving after this long
-  const state = { map: null, layers: {}, items: [], view: {}, source: null, note: "", hint: "" };
+  const state = {
+    map: null, layers: {}, items: [], view: {}, source: null, note: "", hint: "",
+    loading: false, marked: new Set(), // ids of objects that somebody selected on the map
+  };
 
   // Values the page has not set yet.
   const defaults = {
     style: { color: "#3388ff", weight: 2, fillColor: "#7c4185", fillOpacity: 0.5 },
     opacity: {}, selected: null, selected_at: null, area: null, source: null, by_view: false, masks: null,
+    editing: null,
   };
 
   const view = () => ({ ...defaults, ...state.view });
 
   function styleOf(item, style, selected) {
-    const chosen = item.properties.object_id === selected;
+    const id = item.properties.object_id;
+    const chosen = id === selected || state.marked.has(id);
     return {
       ...style, stroke: style.weight > 0, fill: true, interactive: true, opacity: 1,
       color: chosen ? "#ffb000" : style.color,
@@ -28,6 +34,17 @@ window.samgeo = window.samgeo || (() => {
     const { style, selected } = view();
     for (const item of state.items) item.layer.setStyle(styleOf(item, style, selected));
     drawLegend();
+  }
+
+  // Highlight objects; others that were lose it.
+  function mark(ids) {
+    const before = state.marked;
+    state.marked = new Set(ids);
+    const { style, selected } = view();
+    for (const item of state.items) {
+      const id = item.properties.object_id;
+      if (before.has(id) !== state.marked.has(id)) item.layer.setStyle(styleOf(item, style, selected));
+    }
   }
 
   const numberText = (value, digits) => value.toLocaleString("en", { maximumFractionDigits: digits });
@@ -96,18 +113,66 @@ window.samgeo = window.samgeo || (() => {
 
   function addFeatures(group, features, source) {
     if (state.source !== source) return; // another result came in between
-    const { style, selected } = view();
-    for (const feature of features.splice(0, CHUNK)) {
-      const layer = L.GeoJSON.geometryToLayer(feature, group.options);
-      const item = { layer, properties: feature.properties };
-      layer.feature = feature;
-      Object.assign(layer.options, { renderer: group.options.renderer }, styleOf(item, style, selected));
-      state.items.push(item);
-      group.addLayer(layer);
-    }
+    for (const feature of features.splice(0, CHUNK)) addFeature(group, feature);
     if (features.length) setTimeout(() => addFeatures(group, features, source), 0);
-    else state.note = "";
+    else { state.note = ""; state.loading = false; }
     drawLegend();
+  }
+
+  function addFeature(group, feature) {
+    const { style, selected } = view();
+    const layer = L.GeoJSON.geometryToLayer(feature, group.options);
+    const item = { layer, properties: feature.properties };
+    layer.feature = feature;
+    Object.assign(layer.options, { renderer: group.options.renderer }, styleOf(item, style, selected));
+    state.items.push(item);
+    group.addLayer(layer);
+  }
+
+  // Put into place what an edit changed: see `edit_changes.told_change`. Objects that stay keep their
+  // order, and their new numbers are those that the added ones leave free.
+  function patch({ removed, added, parents, total, source, masks }) {
+    state.view = { ...state.view, source, masks };
+    state.marked = new Set();
+    if (state.layers.masks) state.layers.masks.setUrl(masks);
+    if (added === null || state.loading) { load(source); return; }
+    const group = state.layers.objects, gone = new Set(removed);
+    const taken = new Set(added.map((feature) => feature.properties.object_id));
+    const numbers = new Map();
+    for (let old = 1, next = 0; old <= total - added.length + removed.length; old += 1) {
+      if (gone.has(old)) continue;
+      do next += 1; while (taken.has(next));
+      numbers.set(old, next);
+    }
+    for (const item of state.items) if (gone.has(item.properties.object_id)) group.removeLayer(item.layer);
+    state.items = state.items.filter((item) => !gone.has(item.properties.object_id));
+    for (const { properties } of state.items) {
+      properties.object_id = numbers.get(properties.object_id);
+      properties.parent_id = parents[properties.object_id] ?? numbers.get(properties.parent_id) ?? 0;
+    }
+    Object.assign(state, { source, inSight: total });
+    const shown = added.filter((feature) => feature.geometry);
+    for (const feature of shown) addFeature(group, feature);
+    if (shown.length && state.map.hasLayer(group)) raise(shown[0].properties.area_px);
+    restyle();
+  }
+
+  // Smaller objects lie on top, so that they can be seen and clicked.
+  function raise(area) {
+    const above = state.items.filter((item) => item.properties.area_px <= area);
+    above.sort((a, b) => b.properties.area_px - a.properties.area_px);
+    for (const { layer } of above) layer.bringToFront();
+  }
+
+  // Objects at a point of the map, the smallest first; without any, one that is nearly there.
+  function objectsAt(point) {
+    if (!state.map.hasLayer(state.layers.objects)) return [];
+    const hits = state.items.filter(({ layer }) => layer._containsPoint && layer._containsPoint(point));
+    hits.sort((a, b) => a.properties.area_px - b.properties.area_px);
+    if (hits.length) return hits.map((item) => item.properties);
+    const away = ({ layer }) => (layer._pxBounds ? layer._pxBounds.getCenter().distanceTo(point) : Infinity);
+    const near = state.items.filter((item) => away(item) < NEAR_PX).sort((a, b) => away(a) - away(b));
+    return near.slice(0, 1).map((item) => item.properties);
   }
 
   function clearObjects() {
@@ -136,12 +201,12 @@ window.samgeo = window.samgeo || (() => {
 
   async function load(source) {
     const group = state.layers.objects;
-    state.source = source;
+    Object.assign(state, { source, loading: true });
     if (view().by_view) state.request?.abort(); // what has left the sight need not arrive
     state.request = new AbortController();
     state.note = source && !(view().by_view && state.items.length) ? "Loading objects…" : "";
     drawLegend();
-    if (!source) { clearObjects(); return; }
+    if (!source) { state.loading = false; clearObjects(); return; }
     try {
       const response = await fetch(source, { signal: state.request.signal });
       if (!response.ok) throw new Error(`status ${response.status}`);
@@ -157,6 +222,7 @@ window.samgeo = window.samgeo || (() => {
       console.warn("objects not loaded:", error);
       if (state.source !== source) return;
       clearObjects();
+      state.loading = false;
       state.hint = "";
       state.note = "Objects could not be loaded";
       drawLegend();
@@ -184,8 +250,10 @@ window.samgeo = window.samgeo || (() => {
 
   function update(next) {
     const before = view();
-    state.view = { ...state.view, ...next };
+    const heard = window.samgeoEdit ? window.samgeoEdit.heed(next, state.view) : next;
+    state.view = { ...state.view, ...heard };
     const now = view();
+    if (now.source !== before.source) state.marked = new Set(); // numbers belong to one result
     for (const [name, value] of Object.entries(now.opacity)) {
       if (state.layers[name]) state.layers[name].setOpacity(value);
     }
@@ -194,6 +262,7 @@ window.samgeo = window.samgeo || (() => {
     else if (!same([before.style, before.selected], [now.style, now.selected])) restyle();
     if (state.layers.masks && now.masks && now.masks !== before.masks) state.layers.masks.setUrl(now.masks);
     showSelected(now.selected, before.selected);
+    if (window.samgeoEdit) window.samgeoEdit.update(state.map, now.editing);
   }
 
   function objects() {
@@ -245,5 +314,5 @@ window.samgeo = window.samgeo || (() => {
     drawLegend();
   }
 
-  return { objects, setup, update };
+  return { objects, setup, update, mark, objectsAt, patch };
 })();

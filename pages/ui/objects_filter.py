@@ -34,6 +34,8 @@ OVERLAP_HELP = (
 
 def area_column(source: RunSource) -> str:
     """The attribute that sizes are given in: m² where they are known, else px."""
+    if not len(source.pool.candidates):
+        return "area_m2" if source.place.grid.crs is not None else "area_px"
     return "area_m2" if np.isfinite(source.pool.areas_m2).any() else "area_px"
 
 

@@ -61,15 +61,15 @@ def objects_layer(run: Run, rule: SelectionRule | None = None) -> bytes:
 
 def _make_layer(shown: Selected) -> bytes:
     frame = shown.frame.sort_values("area_px", ascending=False, kind="stable")
-    texts = _geometries(shown)
+    texts = drawn_outlines(shown)
     features = ",\n".join(features_of(frame, [texts[i] for i in frame.index]))
     text = f'{{"type":"FeatureCollection","features":[\n{features}\n]}}\n'
     # The lowest level, because somebody waits for it.
     return gzip.compress(text.encode(), compresslevel=1, mtime=0)
 
 
-def _geometries(shown: Selected) -> list[str]:
-    """GeoJSON geometry of each object, made once a mask."""
+def drawn_outlines(shown: Selected) -> list[str]:
+    """GeoJSON geometry of each object as the map draws it, made once a mask."""
     tolerance = next(t for n, t in TOLERANCES_PX if n is None or len(shown.objects) <= n)
     place, polygons = shown.source.place, np.asarray(shown.frame.geometry)
     memo = shown.source.drawn.setdefault(tolerance, MaskMemo())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samgeo_core.errors import NotReadyError, ParameterError
 from samgeo_core.settings import Settings
@@ -16,6 +17,10 @@ from samgeo_core.web.pick_requests import number_in, prompts_in, view_in
 from samgeo_core.web.pick_sessions import PickSession, PickSessions
 from samgeo_core.web.pick_work import Ahead, AheadWorker, Pickers
 from samgeo_core.web.records import Scene
+from samgeo_core.windows import Window
+
+if TYPE_CHECKING:
+    from samgeo_core.picking.picker import Picker
 
 EMBEDDINGS = "embeddings"
 """Folder of the store in which embeddings are kept beyond the process."""
@@ -120,6 +125,20 @@ class PickDesk:
         """Begin to encode what a view needs; None where it shows nothing of the raster."""
         view = view_in(values, scene.frame, scene.raster.shape_hw)
         return None if view is None else self._ahead.want(session.session_id, scene, view)
+
+    @contextmanager
+    def answering(self, scene: Scene) -> Iterator[Picker]:
+        """The picker of a scene for others than sessions; meanwhile no view is prepared further.
+
+        Raises:
+            RasterError, WeightsError, ParameterError: as `Pickers.picker`.
+        """
+        with self._ahead.clicking():
+            yield self._pickers.picker(scene)
+
+    def prepare(self, visitor: str, scene: Scene, view: Window) -> None:
+        """Begin to encode what a view needs, for others than sessions."""
+        self._ahead.want(visitor, scene, view)
 
     def close(self) -> None:
         """End what works in the background."""

@@ -37,6 +37,7 @@ from samgeo_core.errors import (
 )
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.downloads import ReadyStream, make_download
+from samgeo_core.web.edit_routes import EditRoutes
 from samgeo_core.web.layers import LAYER_VERSION, objects_layer
 from samgeo_core.web.pick_routes import PickRoutes
 from samgeo_core.web.records import Run
@@ -188,6 +189,7 @@ def build_routes(context: AppContext, base: str = "") -> list[BaseRoute]:
     }
     asked = [("GET", path, handler) for path, handler in handlers.items()]
     asked += PickRoutes(context).handlers
+    asked += EditRoutes(context, base).handlers
     return [Route(prefix + path, _guarded(run), methods=[method]) for method, path, run in asked]
 
 

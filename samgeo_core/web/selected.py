@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from samgeo_core.pool import CANDIDATES_FILE, CandidatePool
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.records import Run
 from samgeo_core.web.results import ResultPlace, result_place
+from samgeo_core.web.rules import rule_query
 
 V = TypeVar("V")
 Index = NDArray[np.int64]
@@ -46,7 +48,7 @@ class MaskMemo(Generic[V]):
 
     def get(self, objects: ObjectSet, make: Callable[[Index], Sequence[V]]) -> list[V]:
         """One value an object; ``make`` is asked for those at some indices, which are new."""
-        keys = _keys(objects)
+        keys = mask_keys(objects)
         with self._lock:
             new = [i for i, key in enumerate(keys) if key not in self._known]
             if new:
@@ -58,12 +60,19 @@ class MaskMemo(Generic[V]):
         return values
 
 
-def _keys(objects: ObjectSet) -> list[bytes]:
+_known_keys: WeakKeyDictionary[ObjectSet, list[bytes]] = WeakKeyDictionary()
+
+
+def mask_keys(objects: ObjectSet) -> list[bytes]:
+    """A short text for each object that tells its pixels and place; made once a set."""
+    if (known := _known_keys.get(objects)) is not None:
+        return known
     keys = []
     for mask, (x, y) in zip(objects.masks, objects.offsets_xy.tolist(), strict=True):
         key = hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16)
         key.update(b"%d %d %d" % (x, y, mask.shape[1]))
         keys.append(key.digest())
+    _known_keys[objects] = keys
     return keys
 
 
@@ -141,6 +150,12 @@ class Selected:
     def is_own(self) -> bool:
         """Whether these are the objects that the run found, so that the files in its folder fit."""
         return self.rule == self.source.rule and not self.edits.done
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What tells this result from the run's own in addresses; changes with every edit."""
+        changes = rule_query(self.source.rule, self.rule)
+        return {**changes, "edits": self.edits.revision} if self.edits.done else changes
 
     @cached_property
     def before_overlap(self) -> ObjectSet:

@@ -63,6 +63,11 @@ def _query(rule: Mapping[str, str] | None) -> str:
     return f"?{urlencode(rule)}" if rule else ""
 
 
+def edits_url(run: Run, base: str = "", rule: Mapping[str, str] | None = None) -> str:
+    """Address to which a map posts edits of a run; "{action}" stands for what is done."""
+    return f"{base_path(base)}/runs/{run.run_id}/edits/{{action}}{_query(rule)}"
+
+
 def asset_url(package: str, path: str, base: str = "") -> str:
     """Address of a file of an allowed npm package, e.g. ("leaflet", "dist/leaflet.js")."""
     return f"{base_path(base)}/assets/{quote(package)}/{quote(path)}"

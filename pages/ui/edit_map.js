@@ -1,0 +1,317 @@
+// Correcting a result on its map: a bar of tools above it. Edits are posted to our own route, their
+// answer is drawn in place, and the page is told afterwards.
+window.samgeoEdit = window.samgeoEdit || (() => {
+  "use strict";
+
+  const SAME_PLACE_PX = 5; // a second click this near means what lies around
+  const LOOK_PAUSE_MS = 400;
+  const HINTS = {
+    split: "Click one part of the object, then the other.",
+    redraw: "Click what belongs to the object, or with − what doesn’t.",
+    add: "Click the object that is missing.",
+  };
+  const ICONS = {
+    several: "M3 5h7v7H3zM14 5h7v7h-7zM3 16h7v4H3zM14 17l2.5 2.5L21 15",
+    delete: "M4 7h16M10 7V4h4v3M6 7l1 13h10l1-13M10 11v6M14 11v6",
+    merge: "M9 4H4v16h5M15 4h5v16h-5M8 12h8M13 9l3 3-3 3",
+    split: "M12 3v18M8 7H3v10h5M16 7h5v10h-5",
+    redraw: "M4 20l1-5L16 4l4 4L9 19zM13 7l4 4",
+    smooth: "M3 15c3-9 6-9 9 0s6 9 9 0",
+    add: "M12 5v14M5 12h14",
+    undo: "M8 5L3 10l5 5M3 10h11a6 6 0 010 12h-3",
+    redo: "M16 5l5 5-5 5M21 10H10a6 6 0 000 12h3",
+  };
+  const LABELS = {
+    several: "Several", delete: "Delete", merge: "Merge", split: "Split", redraw: "Redraw",
+    smooth: "Smooth", add: "Add", undo: "Undo", redo: "Redo",
+  };
+  const TITLES = {
+    several: "Select several objects (or hold Shift or Ctrl)", delete: "Delete what is selected (Del)",
+    merge: "Make one object of those selected", split: "Make two objects of the selected one",
+    redraw: "Draw the selected object anew with clicks", smooth: "Smooth the outlines of what is selected",
+    add: "Add an object that is missing", undo: "Undo (Ctrl+Z)", redo: "Redo (Ctrl+Y)",
+  };
+
+  const state = {
+    map: null, config: null, selected: [], several: false, mode: null, points: [], label: 1, busy: false,
+    passed: new Set(), message: "", failed: false, asked: 0, last: null,
+  };
+  const ui = { buttons: {} };
+
+  function element(tag, attributes = {}, text = "") {
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    node.textContent = text;
+    return node;
+  }
+
+  function button(name, onClick) {
+    const node = element("button", { type: "button", title: TITLES[name], "aria-label": LABELS[name] });
+    node.innerHTML = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="${ICONS[name]}"/></svg>`;
+    node.append(element("span", {}, LABELS[name]));
+    node.addEventListener("click", onClick);
+    ui.buttons[name] = node;
+    return node;
+  }
+
+  function textButton(name, text, title, onClick) {
+    const node = element("button", { type: "button", title, "aria-label": title, class: `samgeo-${name}` }, text);
+    node.addEventListener("click", onClick);
+    ui.buttons[name] = node;
+    return node;
+  }
+
+  function build() {
+    ui.bar = element("div", { class: "samgeo-bar", role: "toolbar", "aria-label": "Correct objects" });
+    const tools = ui.bar.appendChild(element("div", { class: "samgeo-bar-row" }));
+    ui.radius = element("input", { type: "number", min: 1, max: 100, value: 2, "aria-label": "Radius, px", title: "Radius, px" });
+    const smooth = element("span", { class: "samgeo-smooth" });
+    smooth.append(button("smooth", () => act("smooth", { radius_px: Number(ui.radius.value) })), ui.radius);
+    tools.append(
+      button("several", () => { state.several = !state.several; draw(); }),
+      button("delete", () => act("delete")), button("merge", () => act("merge")),
+      button("split", () => toggle("split")), button("redraw", () => toggle("redraw")), smooth,
+      button("add", () => toggle("add")), element("i"), button("undo", () => act("undo")), button("redo", () => act("redo")),
+    );
+    for (const name of ["undo", "redo"]) ui.buttons[name].classList.add("samgeo-icon");
+    const row = ui.bar.appendChild(element("div", { class: "samgeo-bar-row" }));
+    ui.status = element("div", { class: "samgeo-status", role: "status" });
+    row.append(
+      ui.status,
+      textButton("on", "+ object", "Clicks are on the object", () => { state.label = 1; draw(); }),
+      textButton("off", "− background", "Clicks are beside the object (or hold Alt)", () => { state.label = 0; draw(); }),
+      textButton("apply", "Apply", "Apply (Enter)", apply), textButton("cancel", "Cancel", "Cancel (Esc)", leave),
+    );
+    document.body.prepend(ui.bar);
+    new ResizeObserver(fit).observe(ui.bar);
+    document.addEventListener("keydown", key);
+    const map = state.map;
+    map.on("click", click);
+    map.on("contextmenu", (event) => { if (state.mode) click(event, 0); });
+    map.on("moveend", look);
+    ui.marks = L.layerGroup().addTo(map);
+  }
+
+  function fit() {
+    document.documentElement.style.setProperty("--samgeo-bar", `${ui.bar.offsetHeight}px`);
+    state.map.invalidateSize({ pan: false });
+  }
+
+  function statusText() {
+    if (state.message) return state.message;
+    if (state.mode === "split" && state.points.length) return "Now the other part.";
+    if (state.mode) return HINTS[state.mode];
+    const count = state.selected.length;
+    if (!count) return "Click an object to select it.";
+    if (count > 1) return `${count} objects selected`;
+    return `Object ${state.selected[0]} selected. Click it again for what lies around it.`;
+  }
+
+  function draw() {
+    const on = Boolean(state.config), { buttons: b } = ui, count = state.selected.length;
+    document.documentElement.classList.toggle("samgeo-editing", on);
+    document.documentElement.classList.toggle("samgeo-clicking", on && Boolean(state.mode));
+    ui.bar.classList.toggle("samgeo-busy", state.busy);
+    if (!on) return;
+    const idle = !state.busy, clicks = state.mode === "redraw" || state.mode === "add";
+    for (const name of ["delete", "smooth"]) b[name].disabled = !idle || !count || Boolean(state.mode);
+    b.merge.disabled = !idle || count < 2 || Boolean(state.mode);
+    for (const name of ["split", "redraw"]) b[name].disabled = !idle || count !== 1;
+    b.add.disabled = !idle;
+    b.undo.disabled = !idle || !state.config.can_undo;
+    b.redo.disabled = !idle || !state.config.can_redo;
+    b.several.disabled = Boolean(state.mode);
+    b.several.setAttribute("aria-pressed", state.several);
+    for (const name of ["split", "redraw", "add"]) b[name].setAttribute("aria-pressed", state.mode === name);
+    for (const name of ["on", "off", "apply"]) b[name].hidden = !clicks;
+    b.cancel.hidden = !state.mode;
+    b.on.setAttribute("aria-pressed", state.label === 1);
+    b.off.setAttribute("aria-pressed", state.label === 0);
+    b.apply.disabled = !idle || !ui.outline;
+    // NOTE: a button that is disabled under the pointer would keep the keys to itself.
+    if (document.activeElement?.disabled) state.map.getContainer().focus({ preventScroll: true });
+    ui.status.textContent = state.busy ? "Working…" : statusText();
+    ui.status.classList.toggle("samgeo-failed", state.failed && !state.busy);
+  }
+
+  function select(ids) {
+    state.selected = ids;
+    window.samgeo.mark(ids);
+    draw();
+  }
+
+  function click(event, label = null) {
+    if (!state.config || state.busy) return;
+    Object.assign(state, { message: "", failed: false });
+    if (state.mode) { point(event.latlng, label ?? (event.originalEvent.altKey ? 0 : state.label)); return; }
+    const hits = window.samgeo.objectsAt(event.layerPoint).map((properties) => properties.object_id);
+    const { shiftKey, ctrlKey, metaKey } = event.originalEvent;
+    if (state.several || shiftKey || ctrlKey || metaKey) {
+      if (!hits.length) return;
+      const [id] = hits, has = state.selected.includes(id);
+      select(has ? state.selected.filter((other) => other !== id) : [...state.selected, id]);
+      return;
+    }
+    const { last, selected } = state;
+    const again = last && last.distanceTo(event.containerPoint) <= SAME_PLACE_PX && selected.length === 1;
+    const at = again ? hits.indexOf(selected[0]) : -1;
+    state.last = event.containerPoint;
+    select(hits.length ? [hits[(at + 1) % hits.length]] : []);
+  }
+
+  function point(latlng, label) {
+    state.points.push([latlng.lng, latlng.lat, state.mode === "split" ? 1 : label]);
+    const split = state.mode === "split";
+    if (split && state.points.length < 2) { drawPoints(); draw(); return; }
+    drawPoints();
+    if (split) act("split");
+    else preview();
+  }
+
+  function drawPoints() {
+    ui.marks.clearLayers();
+    if (ui.outline) {
+      L.geoJSON(ui.outline, { style: { color: "#ffb000", weight: 3, fillOpacity: 0.25, interactive: false } }).addTo(ui.marks);
+    }
+    for (const [lng, lat, label] of state.points) {
+      const style = { radius: 5, weight: 2, color: "#fff", fillOpacity: 1, interactive: false };
+      L.circleMarker([lat, lng], { ...style, fillColor: label ? "#12805c" : "#c0392b" }).addTo(ui.marks);
+    }
+  }
+
+  function toggle(mode) {
+    const next = state.mode === mode ? null : mode;
+    leave();
+    if (next === "add") select([]);
+    state.mode = next;
+    look();
+    draw();
+  }
+
+  function leave() {
+    Object.assign(state, { mode: null, points: [], label: 1, message: "", failed: false });
+    state.asked += 1;
+    ui.outline = null;
+    drawPoints();
+    draw();
+  }
+
+  function viewCorners() {
+    const bounds = state.map.getBounds();
+    const corners = [bounds.getNorthWest(), bounds.getNorthEast(), bounds.getSouthEast(), bounds.getSouthWest()];
+    return corners.map(({ lng, lat }) => [lng, lat]);
+  }
+
+  async function post(action, values) {
+    const { address, token, revision } = state.config;
+    const response = await fetch(address.replace("{action}", action), {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Edit-Token": token },
+      body: JSON.stringify({ base: revision, ...values }),
+    });
+    if (response.ok) return response.json();
+    const error = new Error((await response.text()).trim());
+    error.stale = response.status === 409;
+    throw error;
+  }
+
+  // What clicks need is encoded ahead, as soon as a tool for clicks is at hand.
+  function look() {
+    clearTimeout(state.pause);
+    if (!state.config || !state.mode) return;
+    state.pause = setTimeout(() => post("look", { view: viewCorners() }).catch(() => {}), LOOK_PAUSE_MS);
+  }
+
+  function fail(error) {
+    const told = error.stale !== undefined ? error.message : "The server can’t be reached. Try again.";
+    Object.assign(state, { message: told, failed: true });
+    if (error.stale) { state.passed.clear(); leave(); tellPage(`${Date.now()}`); }
+  }
+
+  async function preview() {
+    const asked = (state.asked += 1);
+    state.busy = true;
+    draw();
+    try {
+      const objects = state.mode === "redraw" ? state.selected : [];
+      const { outline } = await post("preview", { objects, points: state.points, view: viewCorners() });
+      if (asked === state.asked) ui.outline = outline;
+    } catch (error) {
+      if (asked === state.asked) { state.points.pop(); fail(error); }
+    }
+    state.busy = false;
+    drawPoints();
+    draw();
+  }
+
+  function apply() {
+    if (ui.outline) act(state.mode);
+  }
+
+  async function act(action, more = {}) {
+    if (state.busy) return;
+    const values = { objects: state.selected, points: state.points, view: viewCorners(), ...more };
+    if (["undo", "redo"].includes(action)) leave();
+    Object.assign(state, { busy: true, message: "", failed: false });
+    draw();
+    try {
+      const answer = await post(action, values);
+      state.passed.add(state.config.revision);
+      const { revision, source, masks, can_undo, can_redo } = answer;
+      Object.assign(state.config, { revision, can_undo, can_redo, source, masks });
+      state.busy = false;
+      leave();
+      window.samgeo.patch(answer);
+      state.last = null;
+      select(answer.select);
+      state.message = answer.note || "";
+      tellPage(revision);
+    } catch (error) {
+      if (state.mode === "split") { state.points = []; drawPoints(); }
+      state.busy = false;
+      fail(error);
+    }
+    draw();
+  }
+
+  const tellPage = (revision) => window.Streamlit && window.Streamlit.setComponentValue({ edits: revision });
+
+  function key(event) {
+    if (!state.config || state.busy || event.target.tagName === "INPUT") return;
+    const { buttons: b } = ui, name = event.key.toLowerCase(), ctrl = event.ctrlKey || event.metaKey;
+    const press = (node) => { event.preventDefault(); if (!node.disabled && !node.hidden) node.click(); };
+    if (ctrl && name === "z") press(event.shiftKey ? b.redo : b.undo);
+    else if (ctrl && name === "y") press(b.redo);
+    else if (!ctrl && ["delete", "backspace"].includes(name)) press(b.delete);
+    else if (name === "enter" && event.target.tagName !== "BUTTON") press(b.apply);
+    else if (name === "escape") { if (state.mode) leave(); else select([]); }
+  }
+
+  // The page may still tell of a result that was edited since: what the map has is newer.
+  function heed(next, shown) {
+    const { config, passed } = state;
+    if (!config || !next.editing) return next;
+    if (next.editing.revision === config.revision) { passed.clear(); return next; }
+    if (!passed.has(next.editing.revision)) return next;
+    return { ...next, source: shown.source, masks: shown.masks, editing: config };
+  }
+
+  function update(map, editing) {
+    if (!editing && !ui.bar) return;
+    const before = state.config;
+    state.map = map;
+    state.config = editing && { ...editing };
+    if (!ui.bar) build();
+    map.doubleClickZoom[editing ? "disable" : "enable"]();
+    if (!editing || !before || before.revision !== editing.revision || before.address !== editing.address) {
+      const { message, failed } = state;
+      leave();
+      if (editing && failed) Object.assign(state, { message, failed });
+      select([]);
+    }
+    draw();
+    fit();
+  }
+
+  return { heed, update };
+})();
