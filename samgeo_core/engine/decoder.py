@@ -147,14 +147,15 @@ class FactoredDecoder:
 
     @torch.no_grad()
     def transform(
-        self, terms: tuple[ImageTerms, ...], sparse: Tensor, multimask: bool = True
+        self, terms: tuple[ImageTerms, ...], sparse: Tensor, multimask: bool | None = True
     ) -> PromptState:
         """Run the two-way transformer and the IoU head.
 
         Args:
             terms: the image's terms.
             sparse: [B, K, 256], sparse prompt embeddings.
-            multimask: the three heads of ambiguous prompts, or the single one.
+            multimask: the three heads of ambiguous prompts, or the single one; None takes all four,
+                the single one first.
         """
         n = len(sparse)
         at_once = max(1, self.tiling.prompts * self.tiling.tokens // terms[0].n_tokens)
@@ -203,7 +204,8 @@ class FactoredDecoder:
         basis = torch.cat([gained0, carried1], dim=1)
         basis = basis - basis.mean(2, keepdim=True)
         # Of the tokens only the IoU token and those of the wanted masks are read from here on.
-        first, last = (2, 1 + self.decoder.num_mask_tokens) if multimask else (1, 2)
+        first = 2 if multimask else 1
+        last = 2 if multimask is False else 1 + self.decoder.num_mask_tokens
         wanted = torch.tensor([0, *range(first, last)], device=sparse.device)
         queries, pe = queries[:, wanted], pe[:, wanted]
         q2 = self._scaled_queries(self.final, queries + pe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from samgeo_core.objects import BoolMask
 from samgeo_core.picking.embeddings import WindowEmbedding
 from samgeo_core.picking.masks import LOGITS_PAD_PX, PickedMask
 from samgeo_core.picking.prompts import ObjectPrompts
+from samgeo_core.windows import ShapeHW
 
 STABILITY_OFFSET = 1.0
 _POLYGON_LOGIT = 8.0
@@ -36,6 +38,8 @@ class Decoded:
         scores: float32 [M], predicted IoU.
         extents: areas, stability and boxes, px of the window.
         grid: how logits become pixels.
+        seen: float32 [M, r, c], the part of them that the window fills.
+        cell_hw: height and width of one of these logits, px of the raster.
     """
 
     encoded: WindowEmbedding
@@ -43,6 +47,35 @@ class Decoded:
     scores: NDArray[np.float32]
     extents: tuple[Extent, ...]
     grid: MaskGrid
+    seen: Tensor
+    cell_hw: tuple[float, float]
+
+    @property
+    def cell_px2(self) -> float:
+        """Area of a logit, px² of the raster."""
+        return self.cell_hw[0] * self.cell_hw[1]
+
+    def share(self, index: int) -> float:
+        """Root of a mask's area over that of the window."""
+        height, width = self.encoded.window.shape_hw
+        return math.sqrt(self.extents[index].area / (height * width))
+
+    def box_xyxy(self, index: int) -> tuple[float, float, float, float]:
+        """Bounds of a mask, px of the raster; all 0 where it is empty."""
+        (x0, y0, x1, y1), window = self.extents[index].box, self.encoded.window
+        if not self.extents[index].area:
+            return 0.0, 0.0, 0.0, 0.0
+        return x0 + window.x, y0 + window.y, x1 + 1.0 + window.x, y1 + 1.0 + window.y
+
+    def is_cut(self, index: int, shape_hw: ShapeHW) -> bool:
+        """Whether an edge of the window cuts a mask, inside a raster of this shape."""
+        (x0, y0, x1, y1), window = self.extents[index].box, self.encoded.window
+        return (
+            (x0 <= 0 < window.x)
+            or (y0 <= 0 < window.y)
+            or (x1 >= window.width - 1 and window.x + window.width < shape_hw[1])
+            or (y1 >= window.height - 1 and window.y + window.height < shape_hw[0])
+        )
 
 
 @torch.no_grad()
@@ -52,7 +85,7 @@ def decode(
     terms: tuple[ImageTerms, ...],
     prompts: ObjectPrompts,
     *,
-    multimask: bool = True,
+    multimask: bool | None = None,
 ) -> Decoded:
     """The masks that a model offers for prompts.
 
@@ -61,7 +94,7 @@ def decode(
         encoded: the window.
         terms: the decoder's terms of it, for prompts without a polygon.
         prompts: px of the raster.
-        multimask: three masks rather than one.
+        multimask: the three masks of ambiguous prompts, or the single one; None takes all four.
     """
     use_one_core()
     decoder, embedding = decoder_of(model), encoded.embedding
@@ -72,14 +105,32 @@ def decode(
     state = decoder.transform(terms, sparse, multimask)
     every = torch.ones_like(state.iou, dtype=torch.bool)
     logits = torch.cat(list(decode_masks(decoder, terms, state, every)))
-    grid = mask_grid(
-        encoded.window.shape_hw, embedding.input_hw, model.sam.image_encoder.img_size,
-        logits.shape[-1], model.device,
-    )  # fmt: skip
+    side, padded = logits.shape[-1], model.sam.image_encoder.img_size
+    window, (input_h, input_w) = encoded.window, embedding.input_hw
+    grid = mask_grid(window.shape_hw, embedding.input_hw, padded, side, model.device)
     extents = grid.extents(logits, model.sam.mask_threshold, STABILITY_OFFSET)
+    step = padded / side
     return Decoded(
-        encoded, logits, state.iou[0].cpu().numpy(), tuple(e for e in extents if e), grid
+        encoded,
+        logits,
+        state.iou[0].cpu().numpy(),
+        tuple(extent for extent in extents if extent is not None),
+        grid,
+        logits[:, : math.ceil(input_h / step), : math.ceil(input_w / step)],
+        (step * window.height / input_h, step * window.width / input_w),
     )
+
+
+def obedience(decoded: Decoded, prompts: ObjectPrompts) -> NDArray[np.bool_]:
+    """Whether each mask holds all foreground points and no background point, bool [M]."""
+    window, (cell_h, cell_w) = decoded.encoded.window, decoded.cell_hw
+    rows, columns = decoded.seen.shape[1:]
+    cells = (prompts.points_xy - (window.x, window.y)) / (cell_w, cell_h)
+    inside = ((cells >= 0) & (cells <= (columns, rows))).all(1)
+    x, y = np.clip(cells[inside].astype(np.int64), 0, (columns - 1, rows - 1)).T
+    held = (decoded.seen[:, torch.from_numpy(y), torch.from_numpy(x)] > 0).cpu().numpy()
+    obeys: NDArray[np.bool_] = (held == (prompts.labels[inside] == 1)).all(1)
+    return obeys
 
 
 def form_masks(decoded: Decoded, which: Sequence[int]) -> list[PickedMask]:

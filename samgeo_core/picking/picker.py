@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 from samgeo_core.errors import NotReadyError, ParameterError
 from samgeo_core.models.loading import LoadedModel
-from samgeo_core.picking.choice import best_of
 from samgeo_core.picking.embeddings import EmbeddingKey, EmbeddingStore, WindowEmbedding
 from samgeo_core.picking.masks import Pick, PickedMask
 from samgeo_core.picking.prompts import ObjectPrompts
@@ -24,13 +23,17 @@ from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.windows import ShapeHW, Window
 
-__all__ = ["Pick", "PickMode", "PickedMask", "Picker"]
+__all__ = ["Pick", "PickEffort", "PickMode", "PickedMask", "Picker"]
 
 PickMode = Literal["adaptive", "exact"]
+PickEffort = Literal["quick", "full"]
 
 STAGE = "encode"
 VIEW_SHARE = 0.25
 """The longer side of what people point at, as a share of what they see."""
+MOST_ASKED_SIDE_PX = 2048
+"""The largest window that is compared where neither prompts nor a view tell the scale."""
+MOST_REACH_PX = 16384
 _MOST_EXACT_PX = 100_000_000
 
 
@@ -75,14 +78,22 @@ class Picker:
         self._raster_sha256 = raster.sha256
 
     def pick(
-        self, prompts: ObjectPrompts, *, view: Window | None = None, ready_only: bool = False
+        self,
+        prompts: ObjectPrompts,
+        *,
+        view: Window | None = None,
+        ready_only: bool = False,
+        effort: PickEffort = "full",
     ) -> Pick:
         """Masks of the object that prompts point at.
 
         Args:
             prompts: px of the raster.
             view: what the person sees, px of the raster: tells the scale where prompts don't.
+                Without it, windows of all scales are encoded for points.
             ready_only: answer from windows that are encoded already.
+            effort: quick asks one window; full compares several scales for points. With a view
+                those that are encoded already join the window that fits it.
 
         Raises:
             ParameterError: the prompts lie outside the raster, where there is no data, or no mask
@@ -90,17 +101,31 @@ class Picker:
             NotReadyError: with ``ready_only``, no fitting window is encoded yet.
             RasterError: the file is damaged.
         """
-        from samgeo_core.picking.decoding import decode, form_masks
+        from samgeo_core.engine.threads import side_by_side
+        from samgeo_core.picking.decoding import Decoded, decode, form_masks
+        from samgeo_core.picking.votes import rank
 
         prompts.check_inside(self.raster.shape_hw)
-        encoded = self._window(prompts, view, ready_only)
-        terms = self._store.terms(self._key(encoded.window), self.model, encoded)
-        decoded = decode(self.model, encoded, terms, prompts)
-        masks = form_masks(decoded, range(len(decoded.scores)))
-        if not masks:
+        exact = self.mode == "exact"
+        multimask = True if exact else None
+
+        def ask(encoded: WindowEmbedding) -> Decoded:
+            terms = self._store.terms(self._key(encoded.window), self.model, encoded)
+            return decode(self.model, encoded, terms, prompts, multimask=multimask)
+
+        windows = self._windows(prompts, view, ready_only, effort == "full")
+        views = list(side_by_side(ask, windows, self.model.device))
+        best_first = rank(views, prompts, self.raster.shape_hw, by_score=exact)
+        formed = [(mask, at) for at in best_first for mask in form_masks(views[at[0]], [at[1]])]
+        if not formed:
             raise ParameterError("No object was found there: try another place or a box.")
-        masks.sort(key=lambda mask: mask.area_px)
-        return Pick(tuple(masks), best_of(masks), encoded.window)
+        _, chosen = formed[0]
+        formed.sort(key=lambda item: item[0].area_px)
+        return Pick(
+            tuple(mask for mask, _ in formed),
+            [at for _, at in formed].index(chosen),
+            views[chosen[0]].encoded.window,
+        )
 
     def prepare(self, view: Window, monitor: Monitor = SILENT) -> None:
         """Encode the windows that clicks in a view will need, those in its middle first.
@@ -126,20 +151,30 @@ class Picker:
         monitor.step(STAGE, len(windows), len(windows))
 
     def windows_for(self, prompts: ObjectPrompts, view: Window | None = None) -> list[Window]:
-        """The windows that fit prompts, the most fitting first."""
+        """The windows that are compared for prompts, the most fitting first."""
         shape_hw = self.raster.shape_hw
         if self.mode == "exact":
             return [Window.whole(shape_hw)]
         sides = lattice_sides(shape_hw)
-        best = self._side(prompts, view)
-        at = sides.index(best)
-        order = sorted(range(len(sides)), key=lambda i: (abs(i - at), -i))
-        windows: list[Window] = []
-        for i in order:
-            window = window_around(shape_hw, sides[i], prompts.reach_xyxy)
-            if window not in windows:
-                windows.append(window)
-        return windows
+        if prompts.box_xyxy is not None or prompts.polygon_xy is not None:
+            at = sides.index(self._side(prompts, view))
+            chosen = sides[at : at + 2]
+        elif view is None:
+            chosen = [side for side in sides if side <= MOST_ASKED_SIDE_PX]
+        else:
+            at = sides.index(self._side(prompts, view))
+            chosen = [sides[i] for i in (at, at + 1, at - 1) if 0 <= i < len(sides)]
+        return self._around(prompts, chosen)
+
+    def _around(self, prompts: ObjectPrompts, sides: Iterable[int]) -> list[Window]:
+        """Windows of some sides around prompts, no two the same."""
+        shape_hw, reach = self.raster.shape_hw, prompts.reach_xyxy
+        if max(reach[2] - reach[0], reach[3] - reach[1]) > MOST_REACH_PX:
+            raise ParameterError(
+                f"The prompts of one object may lie at most {MOST_REACH_PX} px apart: "
+                "ask for a smaller one."
+            )
+        return list(dict.fromkeys(window_around(shape_hw, side, reach) for side in sides))
 
     def _side(self, prompts: ObjectPrompts, view: Window | None) -> int:
         """Side of the window that fits prompts, px."""
@@ -150,25 +185,60 @@ class Picker:
             size = max(size, VIEW_SHARE * seen)
         return fitting_side(self.raster.shape_hw, size)
 
+    def _windows(
+        self, prompts: ObjectPrompts, view: Window | None, ready_only: bool, full: bool
+    ) -> list[WindowEmbedding]:
+        """The encoded windows that answer.
+
+        Raises:
+            ParameterError, NotReadyError, RasterError: as `pick`.
+        """
+        windows = self.windows_for(prompts, view)
+        if not full:
+            windows = windows[:1] if view or len(windows) == 1 else self._around(prompts, [512])
+        if ready_only:
+            ready = self._ready(windows) or self._ready(self._others(prompts, windows[0]))[:1]
+            if not ready:
+                raise NotReadyError("This place is still being prepared: try again in a moment.")
+            return ready
+        if view is not None:
+            return [self._encoded(windows[0]), *self._ready(windows[1:])]
+        found = []
+        for i, window in enumerate(windows):
+            try:
+                found.append(self._encoded(window))
+            except ParameterError:
+                if i == len(windows) - 1 and not found:
+                    raise
+        return found
+
+    def _ready(self, windows: Iterable[Window]) -> list[WindowEmbedding]:
+        """Those of some windows that are encoded."""
+        found = (self._store.get(self._key(w), self.model.device) for w in windows)
+        return [item for item in found if item is not None]
+
+    def _others(self, prompts: ObjectPrompts, best: Window) -> list[Window]:
+        """Windows of every scale that hold the object, those nearest in scale first."""
+        shape_hw, size = self.raster.shape_hw, max(best.shape_hw)
+        if self.mode == "exact":
+            return []
+        sides = sorted(lattice_sides(shape_hw), key=lambda side: max(side / size, size / side))
+        windows = self._around(prompts, sides)
+        return [w for w in windows if holds(w, prompts.extent_xyxy, shape_hw)]
+
     def _view_windows(self, view: Window) -> list[Window]:
+        """What clicks in a view need: windows of its own scale, then those of twice their side."""
         shape_hw = self.raster.shape_hw
         if self.mode == "exact":
             return [Window.whole(shape_hw)]
         side = fitting_side(shape_hw, VIEW_SHARE * max(view.shape_hw))
-        return lattice_windows(shape_hw, side, view)
-
-    def _window(
-        self, prompts: ObjectPrompts, view: Window | None, ready_only: bool
-    ) -> WindowEmbedding:
-        """The encoded window that answers."""
-        windows = self.windows_for(prompts, view)
-        if not ready_only:
-            return self._encoded(windows[0])
-        for window in windows:
-            found = self._store.get(self._key(window), self.model.device)
-            if found is not None and holds(window, prompts.extent_xyxy, self.raster.shape_hw):
-                return found
-        raise NotReadyError("This place is still being prepared: try again in a moment.")
+        windows = [
+            window
+            for scale in (1, 2)
+            if scale * side <= lattice_sides(shape_hw)[-1]
+            for window in lattice_windows(shape_hw, scale * side, view)
+        ]
+        return list(dict.fromkeys(windows))
 
     def _encoded(self, window: Window) -> WindowEmbedding:
         """A window's embedding, encoded if it isn't kept.

@@ -11,15 +11,15 @@ import math
 from samgeo_core.picking.prompts import BoxXYXY
 from samgeo_core.windows import ShapeHW, Window
 
-LEAST_SIDE_PX = 128
+LEAST_SIDE_PX, MOST_SIDE_PX = 128, 8192
 CONTEXT = 4.0
 """Side of a window over the longer side of the object in it."""
 
 
 def lattice_sides(shape_hw: ShapeHW) -> list[int]:
-    """Sides of the lattice's squares, px, from the smallest to the one that holds the raster."""
+    """Sides of the lattice's squares, px, from the smallest up; the last may hold the raster."""
     sides = [LEAST_SIDE_PX]
-    while sides[-1] < max(shape_hw):
+    while sides[-1] < min(max(shape_hw), MOST_SIDE_PX):
         sides.append(2 * sides[-1])
     return sides
 

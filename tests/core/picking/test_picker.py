@@ -61,7 +61,7 @@ def test_logits_outline_their_mask(
 ) -> None:
     picker = Picker(kampala, default_model, embeddings=kampala_store)
     pick = picker.pick(ObjectPrompts.of(POINTS[:1]), view=Window(300, 300, 400, 400))
-    assert pick.window.width == pick.window.height == 512
+    assert pick.window.width == pick.window.height in (256, 512, 1024)
     for item in pick.candidates:
         assert item.logits is not None
         np.testing.assert_array_equal(item.logits[1:-1, 1:-1] > 0, item.mask)
