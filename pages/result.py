@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages.ui.choose_again import choose_again_form
 from pages.ui.downloads import download_links
+from pages.ui.edit_panel import edit_panel, is_owner
 from pages.ui.layout import OPEN, SEGMENT, empty
 from pages.ui.map import (
     MapView,
@@ -21,13 +22,15 @@ from pages.ui.objects_filter import area_column, reset_button, rule_controls
 from pages.ui.objects_style import style_controls
 from pages.ui.objects_table import object_table, table_of
 from pages.ui.run_panel import is_active, run_panel
-from pages.ui.state import current_run, get_state
+from pages.ui.state import current_run
 from pages.ui.text import count, percent
+from samgeo_core.edits.history import EditHistory
 from samgeo_core.web.context import get_context
+from samgeo_core.web.edit_desk import NOT_YET
 from samgeo_core.web.records import Run
 from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_query
-from samgeo_core.web.selected import Selected, run_source, selected
+from samgeo_core.web.selected import Selected, edits_of, run_source, selected
 from samgeo_core.web.stored import extent_of, largest_objects
 from samgeo_core.web.urls import label_template, tile_template
 
@@ -39,26 +42,31 @@ def _explore(run: Run) -> None:
     source = run_source(run)
     with right:
         summary = st.container()
-        rule = rule_controls(source)
-        chosen, changes = selected(run, rule), rule_query(source.rule, rule)
-        if changes:
+        tools = st.container()
+        has_limits = len(source.pool.candidates) > 0
+        rule = rule_controls(source) if has_limits else source.rule
+        chosen = selected(run, rule)
+        if rule_query(source.rule, rule):
             reset_button(source)
         with summary:
             _summary(chosen)
+        with tools:
+            editing = edit_panel(chosen)
         with st.popover("Style", icon=":material/palette:", width="stretch"):
             style, opacity = style_controls()
-        download_links(run, changes, has_place=area_column(source) == "area_m2")
+        download_links(run, chosen.query, has_place=area_column(source) == "area_m2")
     with below:
-        # NOTE: numbers of objects change with the rule, so a choice of one doesn't outlive it.
-        key = f"table_{run.run_id}_{'_'.join(map('='.join, sorted(changes.items())))}"
+        # NOTE: numbers of objects change with rule and edits: a choice of one doesn't outlive them.
+        key = f"table_{run.run_id}_{'_'.join(map('='.join, sorted(chosen.query.items())))}"
         picked = _table(table_of(chosen), area_column(source), key)
     with left:
         view = MapView(
-            **objects_source(run, changes),
-            masks=label_template(run, base_url(), changes),
+            **objects_source(run, chosen.query),
+            masks=label_template(run, base_url(), chosen.query),
             style=style,
             opacity=opacity,
             selected=picked,
+            editing=editing,
         )
         _map(run, view)
 
@@ -94,16 +102,19 @@ def _look_through(run: Run) -> None:
 
 
 def _choose_again(run: Run) -> None:
-    if run.owner == get_state().owner:
+    if is_owner(run):
+        st.caption(NOT_YET)
         has_place = result_place(run).grid.crs is not None
         choose_again_form(run, "area_m2" if has_place else "area_px")
 
 
 def _summary(chosen: Selected) -> None:
-    more = []
+    run, more = chosen.source.run, []
     if not chosen.is_own:
-        more.append(f"{len(selected(chosen.source.run).objects):,} as segmented")
-    _heading(chosen.source.run, len(chosen.objects), chosen.coverage, more)
+        more.append(f"{len(selected(run, edits=EditHistory()).objects):,} as segmented")
+    if chosen.edits.done:
+        more.append(count(chosen.edits.done, "correction"))
+    _heading(run, len(chosen.objects), chosen.coverage, more)
 
 
 def _heading(run: Run, found: int, coverage: float | None, more: Iterable[str] = ()) -> None:
@@ -133,6 +144,7 @@ def _map(run: Run, view: MapView) -> None:
         masks_url=label_template(run, base_url()),
         basemap=satellite_at_start(),
         focus=None if run.area is None else window_bounds(scene.frame, run.area),
+        editing=is_owner(run) and not run.is_streamed,
     )
     show_map(result_map, view, key=f"result_{run.run_id}", height=560)
 
@@ -148,7 +160,8 @@ def _nothing_found(run: Run) -> None:
     st.page_link(SEGMENT, label="Change the settings", icon=":material/arrow_back:")
     scene = get_context().store.scene(run.scene_id)
     download_links(run, {}, has_place=scene.raster.grid.crs is not None)
-    _map(run, MapView())
+    editing = None if run.is_streamed else edit_panel(selected(run))
+    _map(run, MapView(**objects_source(run), editing=editing) if editing else MapView())
 
 
 def _page() -> None:
@@ -163,7 +176,7 @@ def _page() -> None:
         return
     if run.is_streamed and run.record.get("n_objects"):
         _look_through(run)
-    elif not run.is_streamed and len(run_source(run).pool.candidates):
+    elif not run.is_streamed and (len(run_source(run).pool.candidates) or edits_of(run).done):
         _explore(run)
     else:
         _nothing_found(run)

@@ -32,8 +32,8 @@ MOST_SELECTED = 500
 MOST_POINTS = 64
 
 NOT_YET = (
-    "The objects of an image that was segmented in parts can't be corrected here yet; correct the "
-    "downloaded GeoPackage, or segment a smaller area."
+    "The objects of an image that is segmented in parts can't be corrected one by one here yet; "
+    "correct the GeoPackage in a GIS, or segment a smaller area."
 )
 _HIDDEN = (
     "What you made is not in sight: the limits, or the way overlaps are resolved, leave it out."
