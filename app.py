@@ -33,6 +33,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     finally:
         background.stop()
         context.picks.close()
+        context.teaching.close()
         context.jobs.close()
 
 

@@ -26,6 +26,9 @@ _COLUMNS = {
     "area_px": "area, pixels of the raster",
     "area_m2": "area on the ground, square metres, geodesic",
     "perimeter_m": "length of the outline, holes included, metres, geodesic",
+    "class_name": "class, as taught by marking objects; empty = none of them",
+    "class_color": "its colour, #rrggbb; class_rgb in the Shapefile",
+    "confidence": "how sure that is, 0 to 1; 1 for marked objects",
 }
 
 

@@ -29,7 +29,7 @@ Writer = Callable[[Batches, Path, str], None]
 
 _SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 _FIELD_NAME_LENGTH = 10
-_SHORT_NAMES = {"perimeter_m": "perim_m"}
+_SHORT_NAMES = {"perimeter_m": "perim_m", "class_color": "class_rgb"}
 
 
 @dataclass(frozen=True)

@@ -84,11 +84,11 @@ class FeatureTable:
             )
 
     @classmethod
-    def load(cls, path: Path, version: str) -> FeatureTable | None:
-        """Read what `save` wrote; None where there is nothing of this version."""
+    def load(cls, path: Path, version: str | None = None) -> FeatureTable | None:
+        """Read what `save` wrote; None where there is nothing, or not of the version asked for."""
         try:
             with np.load(path, allow_pickle=False) as data:
-                if str(data["version"]) != version:
+                if version is not None and str(data["version"]) != version:
                     return None
                 keys = tuple(row.tobytes() for row in data["keys"])
                 features = ObjectFeatures(keys, data["encoded"], data["outlines"], data["colours"])

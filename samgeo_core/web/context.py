@@ -11,6 +11,7 @@ from samgeo_core.web.jobs import Job, JobRunner
 from samgeo_core.web.pick_desk import PickDesk
 from samgeo_core.web.records import RunState
 from samgeo_core.web.store import Store
+from samgeo_core.web.teach_desk import TeachDesk
 from samgeo_core.web.tiles import TileRenderer
 
 
@@ -25,6 +26,7 @@ class AppContext:
         tiles: draws tiles of scenes and results.
         assets: files of map libraries.
         picks: single objects that visitors point at.
+        teaching: classes of objects, and what is needed to learn them.
     """
 
     settings: Settings
@@ -33,6 +35,7 @@ class AppContext:
     tiles: TileRenderer
     assets: Assets
     picks: PickDesk
+    teaching: TeachDesk
 
     @classmethod
     def create(cls, settings: Settings) -> AppContext:
@@ -49,7 +52,8 @@ class AppContext:
 
         jobs = JobRunner(on_change=keep_state)
         assets, picks = Assets(settings.assets_dir), PickDesk(settings, store.root)
-        return cls(settings, store, jobs, TileRenderer(), assets, picks)
+        teaching = TeachDesk(store)
+        return cls(settings, store, jobs, TileRenderer(), assets, picks, teaching)
 
     def delete_run(self, run_id: str, owner: str | None = None) -> None:
         """Stop a run if it is under way and remove it.
@@ -59,6 +63,7 @@ class AppContext:
         """
         run = self.store.run(run_id, owner)
         self.jobs.cancel(run.run_id)
+        self.teaching.cancel(run.run_id)
         self.store.delete_run(run.run_id)
 
     def delete_scene(self, scene_id: str, owner: str | None = None) -> None:
@@ -70,6 +75,7 @@ class AppContext:
         scene = self.store.scene(scene_id, owner)
         for run in self.store.runs(scene_id=scene.scene_id):
             self.jobs.cancel(run.run_id)
+            self.teaching.cancel(run.run_id)
         self.store.delete_scene(scene.scene_id)
 
 

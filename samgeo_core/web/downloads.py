@@ -17,6 +17,7 @@ from samgeo_core.errors import ExportError, NotFoundError, RasterError
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.web.bundles import bundle_pieces
 from samgeo_core.web.cache import LruCache
+from samgeo_core.web.classes import classes_record, classes_version, frame_with_classes
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_query
@@ -141,7 +142,8 @@ def make_download(
     named = "-selected" if changes else "-edited" if edits.done else ""
     if edits.done:
         changes["edits"] = edits.revision
-    path = _path_of(run, filename, changes)
+    classes = classes_version(run) if _tells_classes(filename) else ""
+    path = _path_of(run, filename, {**changes, "classes": classes} if classes else changes)
     if not path.is_file():
         chosen = selected(run, rule, edits)
         path = _making.get(path, lambda: _make(path, filename, chosen, image))
@@ -186,6 +188,11 @@ def file_stem(name: str) -> str:
     return stem[:60].rstrip("-._") or "image"
 
 
+def _tells_classes(filename: str) -> bool:
+    """Whether a file changes with the classes of objects."""
+    return filename.startswith("objects.") or filename in ("run.json", "bundle.zip")
+
+
 _WRITTEN_BY_PIPELINE = ("objects.gpkg", "labels.tif", "mask.tif", "annotations.png", "run.json")
 
 
@@ -200,7 +207,7 @@ def _path_of(run: Run, filename: str, changes: Mapping[str, str]) -> Path:
 
 def _make(path: Path, filename: str, chosen: Selected, image: Callable[[], Scene] | None) -> Path:
     run = chosen.source.run
-    if filename in _WRITTEN_BY_PIPELINE and chosen.is_own:
+    if path.parent == run.folder:
         raise NotFoundError("The files of this run are gone; run it again.")
     path.parent.mkdir(parents=True, exist_ok=True)
     if filename == "bundle.zip":
@@ -219,15 +226,16 @@ def _make(path: Path, filename: str, chosen: Selected, image: Callable[[], Scene
 def _make_layer(chosen: Selected, path: Path) -> None:
     from samgeo_core.results.export import write_vector
 
-    write_vector(chosen.frame, path)
+    write_vector(frame_with_classes(chosen), path)
 
 
 def _make_bundle(chosen: Selected, path: Path, image: Callable[[], Scene] | None) -> None:
     """Everything in one archive; what the run wrote is made anew of other objects than its own."""
     from samgeo_core.results.export import write_bundle
 
-    if chosen.is_own:
-        write_bundle(path, chosen.source.run.folder, chosen.frame)
+    frame = frame_with_classes(chosen)
+    if chosen.is_own and frame is chosen.frame:
+        write_bundle(path, chosen.source.run.folder, frame)
         return
     with tempfile.TemporaryDirectory(prefix=".bundle-", dir=path.parent) as folder:
         for name, make in _MAKERS.items():
@@ -236,7 +244,7 @@ def _make_bundle(chosen: Selected, path: Path, image: Callable[[], Scene] | None
             _make_picture(chosen, Path(folder) / "annotations.png", image)
         except ExportError as error:
             logger.info("No picture in the archive of run %s: %s", chosen.source.run.run_id, error)
-        write_bundle(path, folder, chosen.frame)
+        write_bundle(path, folder, frame)
 
 
 def _make_picture(chosen: Selected, path: Path, image: Callable[[], Scene] | None) -> None:
@@ -276,7 +284,7 @@ def _make_record(chosen: Selected, path: Path) -> None:
     record = reselected_record(
         source.run.record, chosen.objects, source.pool.valid, chosen.rule, chosen.edits
     )
-    write_record(record, path)
+    write_record({**record, **classes_record(chosen)}, path)
 
 
 _MAKERS = {"labels.tif": _make_labels, "mask.tif": _make_mask, "run.json": _make_record}

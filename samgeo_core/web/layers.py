@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from samgeo_core.config import SelectionRule
 from samgeo_core.errors import ParameterError
 from samgeo_core.web.cache import LruCache
+from samgeo_core.web.classes import classes_version, frame_with_classes
 from samgeo_core.web.records import Run
 from samgeo_core.web.results import ResultPlace
 from samgeo_core.web.selected import (
@@ -31,7 +32,7 @@ TOLERANCES_PX = ((5_000, 0.5), (20_000, 1.0), (100_000, 2.0), (None, 4.0))
 
 LAYERS_CACHE_BYTES = 64 << 20
 
-_layers: LruCache[tuple[str, ResultVersion, SelectionRule], bytes] = LruCache(
+_layers: LruCache[tuple[str, ResultVersion, str, SelectionRule], bytes] = LruCache(
     LAYERS_CACHE_BYTES, len
 )
 
@@ -55,12 +56,12 @@ def objects_layer(run: Run, rule: SelectionRule | None = None) -> bytes:
     if run.is_streamed:
         raise ParameterError("This result is too large for one layer; ask for a view of it.")
     source = run_source(run)
-    key = (run.run_id, version_of(run), rule or source.rule)
+    key = (run.run_id, version_of(run), classes_version(run), rule or source.rule)
     return _layers.get(key, lambda: _make_layer(selected(run, rule)))
 
 
 def _make_layer(shown: Selected) -> bytes:
-    frame = shown.frame.sort_values("area_px", ascending=False, kind="stable")
+    frame = frame_with_classes(shown).sort_values("area_px", ascending=False, kind="stable")
     texts = drawn_outlines(shown)
     features = ",\n".join(features_of(frame, [texts[i] for i in frame.index]))
     text = f'{{"type":"FeatureCollection","features":[\n{features}\n]}}\n'

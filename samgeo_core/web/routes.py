@@ -35,6 +35,7 @@ from samgeo_core.errors import (
     RasterError,
     SamGeoError,
 )
+from samgeo_core.web.classes import classes_version
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.downloads import ReadyStream, make_download
 from samgeo_core.web.edit_routes import EditRoutes
@@ -116,7 +117,7 @@ class _Routes:
         def make() -> Response:
             run = self._context.store.run(request.path_params["run_id"])
             rule = _rule(request, run)
-            version = (LAYER_VERSION, version_of(run))
+            version = (LAYER_VERSION, version_of(run), classes_version(run))
             etag = _etag("objects", run.run_id, version, rule)
             if _is_known(request, etag):
                 return _unchanged(etag)
