@@ -248,19 +248,24 @@ window.samgeoPick = window.samgeoPick || (() => {
       follow.timer = setTimeout(prepare, VIEW_PAUSE_MS);
     }
 
+    function setReady(value) {
+      ready = value;
+      map.getContainer().dataset.ready = String(value);
+    }
+
     async function prepare() {
       const { x, y } = map.getSize();
       if (!x || !y) return;
       follow.request?.abort();
       const request = follow.request = new AbortController();
       const slow = setTimeout(() => { say.prepare = "Preparing this view…"; drawStatus(); }, BUSY_AFTER_MS);
-      ready = false;
+      setReady(false);
       let answer = { state: "waiting" };
       try {
         while (["waiting", "working"].includes(answer.state)) {
           answer = await (await post("view", {}, request.signal)).json();
         }
-        ready = answer.state === "ready";
+        if (follow.request === request) setReady(answer.state === "ready");
         if (answer.note) complain(answer.note);
       } catch (error) {
         if (error.name !== "AbortError") complain(sentence(error));
@@ -270,7 +275,6 @@ window.samgeoPick = window.samgeoPick || (() => {
       if (follow.request !== request) return;
       say.prepare = "";
       drawStatus();
-      document.dispatchEvent(new CustomEvent("samgeo:view", { detail: answer }));
       if (answer.state === "dropped") setTimeout(follow, 1000); // another tab with the same picks looks elsewhere
     }
 

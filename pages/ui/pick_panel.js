@@ -37,7 +37,7 @@ window.samgeoPickPanel = window.samgeoPickPanel || (() => {
   function button(className, label, title, press) {
     const node = element("button", className, label);
     node.type = "button";
-    if (title) { node.title = title; if (!label) node.setAttribute("aria-label", title); }
+    node.title = title;
     node.addEventListener("click", press);
     return node;
   }
@@ -45,6 +45,7 @@ window.samgeoPickPanel = window.samgeoPickPanel || (() => {
   function iconButton(className, name, title, press) {
     const node = button(className, "", title, press);
     node.innerHTML = ICONS[name];
+    node.setAttribute("aria-label", title);
     return node;
   }
 
