@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import SelectionRule
-from samgeo_core.edits.apply import apply_edits
+from samgeo_core.edits.apply import Edited, apply_edits
 from samgeo_core.edits.edits import Edit
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.likeness import Likeness
@@ -54,10 +54,10 @@ class CandidatePool:
         areas_m2 = self.areas_m2 if _on_ground(rule) else None
         return select(self.candidates, rule, areas_m2, self.likeness)
 
-    def edited(self, chosen: ObjectSet, rule: SelectionRule, edits: Sequence[Edit]) -> ObjectSet:
+    def edited(self, chosen: ObjectSet, rule: SelectionRule, edits: Sequence[Edit]) -> Edited:
         """What edits leave of chosen objects, before overlaps are resolved."""
         if not edits:
-            return chosen
+            return Edited.untouched(chosen)
 
         def of_size(masks: CandidateSet) -> NDArray[np.bool_]:
             sizes = replace(rule, least_score=0.0, least_stability=0.0)
@@ -66,9 +66,10 @@ class CandidatePool:
 
         return apply_edits(chosen, edits, of_size)
 
-    def laid_out(self, chosen: ObjectSet, rule: SelectionRule) -> ObjectSet:
-        """Chosen objects with their overlaps resolved."""
-        return apply_overlap_rule(chosen, rule.overlap, self.valid)
+    def laid_out(self, edited: Edited, rule: SelectionRule) -> ObjectSet:
+        """Objects with their overlaps resolved."""
+        in_order = edited.for_rule(rule.overlap).objects
+        return apply_overlap_rule(in_order, rule.overlap, self.valid)
 
     @cached_property
     def likeness(self) -> Likeness:

@@ -313,5 +313,5 @@ window.samgeoEdit = window.samgeoEdit || (() => {
     fit();
   }
 
-  return { heed, update };
+  return { heed, select, update };
 })();

@@ -7,12 +7,15 @@ that is most alike, if at all more alike than two masks of the same thing are (`
 finds its object under any rule that chose it, or chose a twin in its place, and does nothing where
 a rule had left it out already. What an edit has added stands whatever scores a rule asks for, since
 a person has vouched for it; a rule's limits of size hold for it as for any other object. Since
-overlaps are resolved afterwards, results laid flat stay flat and those without gaps have none.
+overlaps are resolved afterwards, results laid flat stay flat and those without gaps have none; what
+was made of an object (a part, a merger) lies as far on top there as the object did.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,34 +28,80 @@ from samgeo_core.windows import ShapeHW
 SAME_IOU = 0.8
 """Two masks more alike than this are of the same thing, as `SelectionRule.duplicate_iou` says."""
 
+FLAT = ("flatten", "partition")
+"""The overlap rules by which a pixel belongs to one object only, the smallest."""
+
 Allowed = Callable[[CandidateSet], NDArray[np.bool_]]
 
 
-def apply_edits(
-    chosen: ObjectSet, edits: Iterable[Edit], allowed: Allowed | None = None
-) -> ObjectSet:
-    """Objects as edits leave them, numbered anew by size.
+@dataclass(frozen=True, eq=False)
+class Edited:
+    """Objects as edits leave them, overlaps as they are.
+
+    Attributes:
+        objects: N objects, by size.
+        levels: float64 [N], as how large each counts where the smallest is on top, px.
+    """
+
+    objects: ObjectSet
+    levels: NDArray[np.float64]
+
+    @classmethod
+    def untouched(cls, objects: ObjectSet) -> Edited:
+        """Objects without edits."""
+        return cls(objects, objects.areas_px.astype(np.float64))
+
+    @cached_property
+    def by_level(self) -> Edited:
+        """The same in the order in which they lie on top of each other."""
+        if (np.diff(self.levels) >= 0).all():
+            return self
+        return sorted_by(self.levels, self.objects, self.levels)
+
+    def for_rule(self, overlap: str) -> Edited:
+        """The same in the order that an overlap rule needs."""
+        return self.by_level if overlap in FLAT else self
+
+
+def sorted_by(keys: NDArray[np.float64], objects: ObjectSet, levels: NDArray[np.float64]) -> Edited:
+    """Objects in the order of some numbers; places decide between equal ones."""
+    order = np.lexsort((objects.offsets_xy[:, 0], objects.offsets_xy[:, 1], keys))
+    arranged = ObjectSet(
+        objects.shape_hw,
+        tuple(objects.masks[i] for i in order.tolist()),
+        objects.offsets_xy[order],
+        objects.scores[order],
+        objects.stabilities[order],
+        objects.points_xy[order],
+        objects.areas_px[order],
+    )
+    return Edited(arranged, levels[order])
+
+
+def apply_edits(chosen: ObjectSet, edits: Iterable[Edit], allowed: Allowed | None = None) -> Edited:
+    """Objects as edits leave them.
 
     Args:
         chosen: what a rule chose, overlaps as they are.
         edits: in the order in which they were made.
         allowed: which of the masks that edits have put there may be objects; None lets all.
     """
-    edited = _Edited(chosen)
+    edited = _Editing(chosen)
     for edit in edits:
         for mask in edit.removed:
             edited.remove(mask)
-        edited.add(edit.added)
-    return edited.objects(allowed)
+        edited.add(edit.added, edit.added_levels)
+    return edited.result(allowed)
 
 
-class _Edited:
+class _Editing:
     """Objects of which some are gone, and masks that came instead."""
 
     def __init__(self, chosen: ObjectSet) -> None:
         self._chosen = chosen
         self._boxes = chosen.boxes_xyxy
         self._areas = chosen.areas_px
+        self._levels = chosen.areas_px.astype(np.float64)
         self._stands = np.ones(len(chosen), np.bool_)
         self._added: list[MaskCandidate] = []
 
@@ -72,17 +121,23 @@ class _Edited:
         if best >= 0:
             self._stands[best] = False
 
-    def add(self, masks: Iterable[MaskCandidate]) -> None:
+    def add(self, masks: Iterable[MaskCandidate], levels: Iterable[float]) -> None:
         """Put masks there; those that reach beyond the raster are cut."""
-        inside = [cut for mask in masks if (cut := _cut(mask, self._chosen.shape_hw)) is not None]
+        cut = [
+            (_cut(mask, self._chosen.shape_hw), level)
+            for mask, level in zip(masks, levels, strict=True)
+        ]
+        inside = [mask for mask, _ in cut if mask is not None]
         self._added.extend(inside)
+        new_levels = np.array([level for mask, level in cut if mask is not None], np.float64)
+        self._levels = np.concatenate([self._levels, new_levels])
         boxes = np.array([mask.box for mask in inside], np.int64).reshape(-1, 4)
         areas = np.array([mask.area_px for mask in inside], np.int64)
         self._boxes = np.concatenate([self._boxes, boxes])
         self._areas = np.concatenate([self._areas, areas])
         self._stands = np.concatenate([self._stands, np.ones(len(inside), np.bool_)])
 
-    def objects(self, allowed: Allowed | None) -> ObjectSet:
+    def result(self, allowed: Allowed | None) -> Edited:
         """What stands now."""
         chosen, n = self._chosen, len(self._chosen)
         new = CandidateSet.collect(chosen.shape_hw, self._added)
@@ -90,15 +145,16 @@ class _Edited:
         if allowed is not None and len(new):
             stands = np.concatenate([stands[:n], stands[n:] & allowed(new)])
         index = np.flatnonzero(stands)
-        return ObjectSet.of_trimmed(
+        objects = ObjectSet(
             chosen.shape_hw,
-            [self._pixels(i) for i in index.tolist()],
+            tuple(self._pixels(i) for i in index.tolist()),
             self._boxes[index, :2],
             np.concatenate([chosen.scores, new.scores])[index],
             np.concatenate([chosen.stabilities, new.stabilities])[index],
             np.concatenate([chosen.points_xy, new.points_xy])[index],
             self._areas[index],
         )
+        return sorted_by(objects.areas_px.astype(np.float64), objects, self._levels[index])
 
     def _pixels(self, index: int) -> BoolMask:
         n = len(self._chosen)

@@ -46,6 +46,8 @@ class Edit:
         kind: one of `KINDS`.
         removed: masks that are no objects any more, px of the result.
         added: masks that are objects now.
+        levels: for each of these, as how large it counts, px, where objects are laid flat and the
+            smallest is on top; empty takes their sizes.
 
     Raises:
         ParameterError: the kind is unknown, or these are not as many masks as it needs.
@@ -54,6 +56,7 @@ class Edit:
     kind: str
     removed: tuple[MaskCandidate, ...] = ()
     added: tuple[MaskCandidate, ...] = ()
+    levels: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in _LIMITS:
@@ -69,11 +72,22 @@ class Edit:
                 f"To {self.kind} makes {least} objects, got {len(self.added)}: this edit is no "
                 f"{self.kind}."
             )
+        if self.levels and len(self.levels) != len(self.added):
+            raise ParameterError(
+                f"Each of {len(self.added)} masks needs a level, got {len(self.levels)}."
+            )
+
+    @property
+    def added_levels(self) -> tuple[float, ...]:
+        """The level of each mask that was added."""
+        return self.levels or tuple(float(mask.area_px) for mask in self.added)
 
     @cached_property
     def digest(self) -> bytes:
         """16 bytes that tell what the edit does, whenever it was made."""
-        told = hashlib.blake2b(f"{self.kind} {len(self.removed)}".encode(), digest_size=16)
+        told = hashlib.blake2b(
+            f"{self.kind} {len(self.removed)} {self.levels}".encode(), digest_size=16
+        )
         for mask in (*self.removed, *self.added):
             told.update(json.dumps({**_mask_to_json(mask), "bits": len(mask.bits)}).encode())
             told.update(mask.bits.tobytes())
@@ -85,6 +99,7 @@ class Edit:
             "kind": self.kind,
             "removed": [_mask_to_json(mask) for mask in self.removed],
             "added": [_mask_to_json(mask) for mask in self.added],
+            "levels": list(self.levels),
         }
 
     @classmethod
@@ -95,8 +110,9 @@ class Edit:
             ParameterError: these are other values.
         """
         try:
-            removed, added = values["removed"], values["added"]
-            return cls(values["kind"], _masks_of_json(removed), _masks_of_json(added))
+            removed, added = _masks_of_json(values["removed"]), _masks_of_json(values["added"])
+            levels = tuple(float(level) for level in values["levels"])
+            return cls(values["kind"], removed, added, levels)
         except (KeyError, TypeError, ValueError, zlib.error, binascii.Error) as error:
             if isinstance(error, ParameterError):
                 raise

@@ -8,19 +8,22 @@ made of what was shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from samgeo_core.candidates import CandidateSet, MaskCandidate
-from samgeo_core.edits.apply import SAME_IOU, mask_iou
+from samgeo_core.edits.apply import SAME_IOU, Edited, mask_iou, sorted_by
 from samgeo_core.edits.edits import Edit
 from samgeo_core.edits.shapes import as_candidate, merged, smoothed
 from samgeo_core.errors import ParameterError
 from samgeo_core.objects import BoolMask, ObjectSet, SegObject
 from samgeo_core.overlap_rules import sources_of
+from samgeo_core.results.labels import label_raster
 
 _MOST_ROUNDS = 8
+_JUST_BELOW = 1 - 1e-9
+"""Too little to come between two sizes, whatever number of edits is made of one object."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,16 +31,16 @@ class Shown:
     """Objects as a person sees them, and what they were before overlaps were resolved.
 
     Attributes:
-        before: chosen by a rule, and edited.
+        before: chosen by a rule, and edited, in the order that its overlap rule needs.
         after: what its overlap rule made of them; ids are of these.
         overlap: that rule.
         resolve: the rule as a function.
     """
 
-    before: ObjectSet
+    before: Edited
     after: ObjectSet
     overlap: str
-    resolve: Callable[[ObjectSet], ObjectSet]
+    resolve: Callable[[Edited], ObjectSet]
 
     def items(self, ids: Sequence[int]) -> list[SegObject]:
         """Objects of some ids.
@@ -53,11 +56,31 @@ class Shown:
 
     def sources(self, ids: Sequence[int]) -> list[int]:
         """Indices in ``before`` of the objects of some ids."""
-        sources = sources_of(self.before, self.after, self.overlap)
+        sources = sources_of(self.before.objects, self.after, self.overlap)
         return [int(sources[i - 1]) for i in dict.fromkeys(ids)]
 
+    def level(self, ids: Sequence[int]) -> float:
+        """As how large counts what is made of objects: just below the smallest of them, px."""
+        return float(self.before.levels[self.sources(ids)].min()) * _JUST_BELOW
 
-def make_edit(shown: Shown, kind: str, ids: Sequence[int], added: Sequence[MaskCandidate]) -> Edit:
+    def ungrown(self, mask: MaskCandidate) -> MaskCandidate:
+        """A mask without what it only got because gaps were filled; gaps are filled anew later."""
+        if self.overlap != "partition":
+            return mask
+        covered = label_raster(self.before.objects)[mask.slices] > 0
+        made = MaskCandidate.of(
+            mask.pixels() & covered, mask.box[:2], mask.score, mask.stability, mask.point_xy
+        )
+        return made or mask
+
+
+def make_edit(
+    shown: Shown,
+    kind: str,
+    ids: Sequence[int],
+    added: Sequence[MaskCandidate],
+    levels: Sequence[float] = (),
+) -> Edit:
     """The edit that puts masks in the place of objects.
 
     What the overlap rule hid behind those objects doesn't come forth in their place: it goes as
@@ -68,38 +91,46 @@ def make_edit(shown: Shown, kind: str, ids: Sequence[int], added: Sequence[MaskC
         kind: one of `edits.KINDS`.
         ids: of the objects that go.
         added: what comes.
+        levels: of these, see `Edit`.
 
     Raises:
         ParameterError: no such object, or not as many as this kind takes.
     """
     gone = set(shown.sources(ids)) if ids else set()
-    if gone and shown.overlap != "nested":
-        seen = set(sources_of(shown.before, shown.after, shown.overlap).tolist())
-        for _ in range(_MOST_ROUNDS):
-            risen = _in_sight(shown, gone, added) - seen
-            if not risen:
-                break
-            gone |= risen
-    removed = tuple(as_candidate(shown.before[i]) for i in sorted(gone))
-    return Edit(kind, removed, tuple(added))
+    edit = Edit(kind, _sources(shown, gone), tuple(added), tuple(levels))
+    if not gone or shown.overlap == "nested":
+        return edit
+    seen = set(sources_of(shown.before.objects, shown.after, shown.overlap).tolist())
+    for _ in range(_MOST_ROUNDS):
+        risen = _in_sight(shown, gone, edit) - seen
+        if not risen:
+            break
+        gone |= risen
+    return replace(edit, removed=_sources(shown, gone))
 
 
-def _in_sight(shown: Shown, gone: set[int], added: Sequence[MaskCandidate]) -> set[int]:
+def _sources(shown: Shown, indices: set[int]) -> tuple[MaskCandidate, ...]:
+    return tuple(as_candidate(shown.before.objects[i]) for i in sorted(indices))
+
+
+def _in_sight(shown: Shown, gone: set[int], edit: Edit) -> set[int]:
     """Which of the objects before overlaps are resolved are seen when some go and others come."""
-    before = shown.before
+    before, levels = shown.before.objects, shown.before.levels
     stays = np.array(sorted(set(range(len(before))) - gone), np.int64)
-    new = CandidateSet.collect(before.shape_hw, added)
+    new = CandidateSet.collect(before.shape_hw, edit.added)
     # NOTE: objects are sorted anew, so their indices travel along in the place of their points.
     tags = np.concatenate([stays, np.full(len(new), -1)]).astype(np.float64)
-    tagged = ObjectSet.of_trimmed(
+    objects = ObjectSet(
         before.shape_hw,
-        [*(before.masks[i] for i in stays.tolist()), *(mask.pixels() for mask in added)],
+        (*(before.masks[i] for i in stays.tolist()), *(mask.pixels() for mask in edit.added)),
         np.concatenate([before.offsets_xy[stays], new.boxes_xyxy[:, :2]]),
         np.concatenate([before.scores[stays], new.scores]),
         np.concatenate([before.stabilities[stays], new.stabilities]),
         np.stack([tags, tags], axis=1),
         np.concatenate([before.areas_px[stays], new.areas_px]),
     )
+    sizes = objects.areas_px.astype(np.float64)
+    tagged = sorted_by(sizes, objects, np.concatenate([levels[stays], edit.added_levels]))
     return {int(tag) for tag in shown.resolve(tagged).points_xy[:, 0] if tag >= 0}
 
 
@@ -114,7 +145,7 @@ def merge(shown: Shown, ids: Sequence[int]) -> Edit:
     items = shown.items(ids)
     if len(items) < 2:
         raise ParameterError("To merge takes two objects or more: select another one as well.")
-    return make_edit(shown, "merge", ids, [merged(items)])
+    return make_edit(shown, "merge", ids, [shown.ungrown(merged(items))], [shown.level(ids)])
 
 
 def smooth(shown: Shown, ids: Sequence[int], radius_px: int, valid: BoolMask) -> Edit:
@@ -126,17 +157,21 @@ def smooth(shown: Shown, ids: Sequence[int], radius_px: int, valid: BoolMask) ->
         radius_px: of the disc, see `shapes.smoothed`.
         valid: bool [H, W], where the raster carries data.
     """
-    made = []
-    for item in shown.items(ids):
-        mask = smoothed(item, radius_px, shown.after.shape_hw)
-        made.append(where_data_is(mask, valid))
-    return make_edit(shown, "smooth", ids, made)
+    made = [
+        shown.ungrown(where_data_is(smoothed(item, radius_px, shown.after.shape_hw), valid))
+        for item in shown.items(ids)
+    ]
+    levels = [shown.level([number]) for number in dict.fromkeys(ids)]
+    return make_edit(shown, "smooth", ids, made, levels)
 
 
 def split(shown: Shown, object_id: int, parts: Sequence[MaskCandidate]) -> Edit:
     """Make two objects of one; see `asking.two_parts`."""
     shown.items([object_id])
-    return make_edit(shown, "split", [object_id], parts)
+    level = shown.level([object_id])
+    return make_edit(
+        shown, "split", [object_id], [shown.ungrown(part) for part in parts], [level] * len(parts)
+    )
 
 
 def redraw(shown: Shown, object_id: int, mask: MaskCandidate) -> Edit:

@@ -174,10 +174,10 @@ def shown_of(result: Selected) -> Shown:
     """A result as edits are made of it."""
     source, rule = result.source, result.rule
     return Shown(
-        result.before_overlap,
+        result.edited,
         result.objects,
         rule.overlap,
-        lambda objects: source.pool.laid_out(objects, rule),
+        lambda edited: source.pool.laid_out(edited, rule),
     )
 
 

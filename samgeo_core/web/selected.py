@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samgeo_core.config import SegmentConfig, SelectionRule
+from samgeo_core.edits.apply import Edited
 from samgeo_core.edits.history import EDITS_FILE, EditHistory, EditLog
 from samgeo_core.errors import NotFoundError
 from samgeo_core.objects import ObjectSet
@@ -158,10 +159,16 @@ class Selected:
         return {**changes, "edits": self.edits.revision} if self.edits.done else changes
 
     @cached_property
+    def edited(self) -> Edited:
+        """What the rule chose, edited, in the order in which overlaps are resolved."""
+        source, rule = self.source, self.rule
+        edited = source.pool.edited(source.chosen(rule), rule, self.edits.active)
+        return edited.for_rule(rule.overlap)
+
+    @property
     def before_overlap(self) -> ObjectSet:
         """What the rule chose, edited, before overlaps are resolved."""
-        source, rule = self.source, self.rule
-        return source.pool.edited(source.chosen(rule), rule, self.edits.active)
+        return self.edited.objects
 
     @cached_property
     def coverage(self) -> float | None:

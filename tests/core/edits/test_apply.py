@@ -41,10 +41,10 @@ def test_what_is_added_can_be_deleted_and_what_is_deleted_added(
 ) -> None:
     before = everything(candidates)
     more = [Edit("add", (), (mask,)) for mask in added]
-    grown = apply_edits(before, more)
+    grown = apply_edits(before, more).objects
     assert len(grown) == len(before) + len(added)
     assert grown.areas_px.sum() == before.areas_px.sum() + added.areas_px.sum()
-    shrunk = apply_edits(grown, [Edit("delete", (mask,)) for mask in candidates])
+    shrunk = apply_edits(grown, [Edit("delete", (mask,)) for mask in candidates]).objects
     assert len(shrunk) == len(added)
 
 
@@ -54,7 +54,7 @@ def test_an_edit_takes_away_the_one_that_is_most_alike(
 ) -> None:
     target = data.draw(candidate_sets(most=1).filter(len))[0]
     before = everything(candidates)
-    after = apply_edits(before, [Edit("delete", (target,))])
+    after = apply_edits(before, [Edit("delete", (target,))]).objects
     ious = [
         np.count_nonzero(full(candidates, i) & picture)
         / np.count_nonzero(full(candidates, i) | picture)
@@ -79,7 +79,7 @@ def test_edits_hold_for_other_rules(
         return
     gone = candidates[data.draw(st.integers(0, len(candidates) - 1))]
     chosen = pool.chosen(rule)
-    left = pool.edited(chosen, rule, [Edit("delete", (gone,))])
+    left = pool.edited(chosen, rule, [Edit("delete", (gone,))]).objects
     alike = [
         i for i in range(len(chosen))
         if mask_iou(gone.pixels(), gone.box, chosen.masks[i], tuple(chosen.boxes_xyxy[i].tolist()))
@@ -128,11 +128,11 @@ def test_order_matters_and_masks_beyond_the_raster_are_cut() -> None:
     room, house = squares((ROOM, *GOOD), (HOUSE, *GOOD))
     before = ObjectSet.empty((8, 8))
     add, gone = Edit("add", (), (house,)), Edit("delete", (house,))
-    assert boxes(apply_edits(before, [gone, add])) == [(0, 0, 8, 8)]
+    assert boxes(apply_edits(before, [gone, add]).objects) == [(0, 0, 8, 8)]
     far = MaskCandidate.of(np.ones((3, 3), bool), (20, 20), 1, 1, (0, 0))
     assert far is not None
-    assert len(apply_edits(before, [Edit("add", (), (far,))])) == 0
-    edited = apply_edits(before, [Edit("add", (), (room,)), Edit("delete", (room,))])
+    assert len(apply_edits(before, [Edit("add", (), (far,))]).objects) == 0
+    edited = apply_edits(before, [Edit("add", (), (room,)), Edit("delete", (room,))]).objects
     assert same(edited, before)
 
 
