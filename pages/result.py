@@ -22,7 +22,9 @@ from pages.ui.objects_filter import area_column, reset_button, rule_controls
 from pages.ui.objects_style import style_controls
 from pages.ui.objects_table import object_table, table_of
 from pages.ui.run_panel import is_active, run_panel
+from pages.ui.selection import map_key, selection_of
 from pages.ui.state import current_run
+from pages.ui.teach_panel import not_offered, teach_panel
 from pages.ui.text import count, percent
 from samgeo_core.edits.history import EditHistory
 from samgeo_core.web.context import get_context
@@ -50,8 +52,11 @@ def _explore(run: Run) -> None:
             reset_button(source)
         with summary:
             _summary(chosen)
+        place = objects_source(run, chosen.query)
+        at_hand = selection_of(run, place["source"], len(chosen.objects))
         with tools:
             editing = edit_panel(chosen)
+            taught = teach_panel(chosen, at_hand)
         with st.popover("Style", icon=":material/palette:", width="stretch"):
             style, opacity = style_controls()
         download_links(run, chosen.query, has_place=area_column(source) == "area_m2")
@@ -59,14 +64,17 @@ def _explore(run: Run) -> None:
         # NOTE: numbers of objects change with rule and edits: a choice of one doesn't outlive them.
         key = f"table_{run.run_id}_{'_'.join(map('='.join, sorted(chosen.query.items())))}"
         picked = _table(table_of(chosen), area_column(source), key)
+        if "teaching" in taught and at_hand.follow_table(picked):
+            st.rerun()
     with left:
         view = MapView(
-            **objects_source(run, chosen.query),
+            **place,
             masks=label_template(run, base_url(), chosen.query),
             style=style,
             opacity=opacity,
             selected=picked,
             editing=editing,
+            **taught,
         )
         _map(run, view)
 
@@ -81,6 +89,7 @@ def _look_through(run: Run) -> None:
     with right:
         _heading(run, found, run.record.get("coverage"))
         _choose_again(run)
+        not_offered(run)
         with st.popover("Style", icon=":material/palette:", width="stretch"):
             style, opacity = style_controls()
         download_links(run, {}, has_place=has_place)
@@ -146,7 +155,7 @@ def _map(run: Run, view: MapView) -> None:
         focus=None if run.area is None else window_bounds(scene.frame, run.area),
         editing=is_owner(run) and not run.is_streamed,
     )
-    show_map(result_map, view, key=f"result_{run.run_id}", height=560)
+    show_map(result_map, view, key=map_key(run), height=560)
 
 
 def _nothing_found(run: Run) -> None:

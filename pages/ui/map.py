@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -80,6 +80,9 @@ class MapView:
         selected_at: its extent, where it may not be among what is drawn.
         area: corners of a dashed outline.
         editing: what tools for corrections need, see `edit_panel`; None shows no tools.
+        teaching: what selecting objects for the page needs, see `Selection.for_map`; None tells the
+            page nothing.
+        groups: objects in colours of their own: name, color and ids of each group.
     """
 
     source: str | None = None
@@ -91,6 +94,8 @@ class MapView:
     selected_at: Bounds | None = None
     area: list[LatLng] | None = None
     editing: Mapping[str, Any] | None = None
+    teaching: Mapping[str, Any] | None = None
+    groups: Sequence[Mapping[str, Any]] = ()
 
 
 def objects_source(run: Run, rule: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -237,7 +242,8 @@ def build_map(
     studio_map.default_js = [("leaflet", asset_url("leaflet", "dist/leaflet.js", base_url()))]
     studio_map.default_css = [("leaflet", asset_url("leaflet", "dist/leaflet.css", base_url()))]
     more = ["edit_map"] if editing else []
-    studio_map.add_child(_Script("map_layers.js", *(f"{name}.js" for name in more)))
+    scripts = ["map_layers", *more, "teach_map"]
+    studio_map.add_child(_Script(*(f"{name}.js" for name in scripts)))
     layers: dict[str, Layer] = {}
     if frame.is_geographic:
         layers["basemap"] = _basemap(frame, basemap)

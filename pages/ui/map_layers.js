@@ -9,23 +9,27 @@ window.samgeo = window.samgeo || (() => {
   const state = {
     map: null, layers: {}, items: [], view: {}, source: null, note: "", hint: "",
     loading: false, marked: new Set(), // ids of objects that somebody selected on the map
+    colors: new Map(), // of objects that belong to a group
   };
 
   // Values the page has not set yet.
   const defaults = {
     style: { color: "#3388ff", weight: 2, fillColor: "#7c4185", fillOpacity: 0.5 },
     opacity: {}, selected: null, selected_at: null, area: null, source: null, by_view: false, masks: null,
-    editing: null,
+    editing: null, teaching: null, groups: [],
   };
 
   const view = () => ({ ...defaults, ...state.view });
 
   function styleOf(item, style, selected) {
     const id = item.properties.object_id;
-    const chosen = id === selected || state.marked.has(id);
+    const chosen = id === selected || state.marked.has(id), color = state.colors.get(id);
+    // Where there are groups, what is in none steps back.
+    const fillOpacity = color ? Math.max(style.fillOpacity, 0.45) : style.fillOpacity * (state.colors.size ? 0.3 : 1);
     return {
-      ...style, stroke: style.weight > 0, fill: true, interactive: true, opacity: 1,
-      color: chosen ? "#ffb000" : style.color,
+      ...style, stroke: style.weight > 0, fill: true, interactive: true, opacity: 1, fillOpacity,
+      fillColor: color || style.fillColor,
+      color: chosen ? "#ffb000" : color || style.color,
       weight: chosen ? style.weight + 3 : style.weight,
     };
   }
@@ -45,6 +49,13 @@ window.samgeo = window.samgeo || (() => {
       const id = item.properties.object_id;
       if (before.has(id) !== state.marked.has(id)) item.layer.setStyle(styleOf(item, style, selected));
     }
+    if (window.samgeoTeach) window.samgeoTeach.told(ids);
+  }
+
+  // Objects of a group bear its colour: classes, or what is similar.
+  function regroup() {
+    state.colors = new Map(view().groups.flatMap(({ color, ids }) => ids.map((id) => [id, color])));
+    restyle();
   }
 
   const numberText = (value, digits) => value.toLocaleString("en", { maximumFractionDigits: digits });
@@ -101,6 +112,11 @@ window.samgeo = window.samgeo || (() => {
       const text = state.note || objectsText(total);
       row.appendChild(element("span", "samgeo-count", text));
       if (state.hint) box.appendChild(element("div", "samgeo-hint", state.hint));
+      for (const { name, color, ids } of view().groups) {
+        const line = box.appendChild(element("div", "samgeo-row"));
+        line.appendChild(element("span", "samgeo-swatch")).style.background = color;
+        line.appendChild(element("span", "", `${name}: ${numberText(ids.length, 0)}`));
+      }
     }
     if (state.layers.masks && state.map.hasLayer(state.layers.masks)) {
       const row = box.appendChild(element("div", "samgeo-row"));
@@ -246,6 +262,14 @@ window.samgeo = window.samgeo || (() => {
     state.map.fitBounds(item.layer.getBounds(), { maxZoom: state.map.getMaxZoom() - 2, padding: [60, 60] });
   }
 
+  // Go to objects that the page has selected.
+  function showObjects(ids) {
+    const found = state.items.filter((item) => ids.includes(item.properties.object_id));
+    if (!found.length) return;
+    const bounds = L.featureGroup(found.map((item) => item.layer)).getBounds();
+    state.map.fitBounds(bounds, { maxZoom: state.map.getMaxZoom() - 3, padding: [90, 90] });
+  }
+
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
   function update(next) {
@@ -260,9 +284,11 @@ window.samgeo = window.samgeo || (() => {
     if (!same(before.area, now.area)) showArea(now.area);
     if (state.layers.objects && now.source !== before.source) { if (now.by_view) follow(); else load(now.source); }
     else if (!same([before.style, before.selected], [now.style, now.selected])) restyle();
+    if (!same(before.groups, now.groups)) regroup();
     if (state.layers.masks && now.masks && now.masks !== before.masks) state.layers.masks.setUrl(now.masks);
     showSelected(now.selected, before.selected);
     if (window.samgeoEdit) window.samgeoEdit.update(state.map, now.editing);
+    if (window.samgeoTeach) window.samgeoTeach.update(state.map, now.teaching, Boolean(now.editing));
   }
 
   function objects() {
@@ -314,5 +340,5 @@ window.samgeo = window.samgeo || (() => {
     drawLegend();
   }
 
-  return { objects, setup, update, mark, objectsAt, patch };
+  return { objects, setup, update, mark, objectsAt, patch, showObjects };
 })();

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from samgeo_core.web.classes import frame_with_classes
 from samgeo_core.web.selected import Selected
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ TABLE_HEIGHT = 360
 
 def table_of(chosen: Selected) -> pd.DataFrame:
     """Attributes of the objects, without their polygons."""
-    frame = chosen.frame
+    frame = frame_with_classes(chosen)
     table: pd.DataFrame = frame.drop(columns=frame.geometry.name)
     return table
 
@@ -28,6 +29,8 @@ def object_table(table: pd.DataFrame, area_column: str, key: str) -> int | None:
         "object_id": st.column_config.NumberColumn("Object", format="%d", width="small"),
         area_column: st.column_config.NumberColumn(f"Area, {unit}", format="%,.1f"),
         "perimeter_m": st.column_config.NumberColumn("Perimeter, m", format="%,.1f"),
+        "class_name": st.column_config.TextColumn("Class"),
+        "confidence": st.column_config.NumberColumn("Sure", format="percent"),
         "score": st.column_config.NumberColumn("Quality", format="%.3f"),
         "stability": st.column_config.NumberColumn("Stability", format="%.3f"),
         "parent_id": st.column_config.NumberColumn(

@@ -28,6 +28,7 @@ _STAGES = {
     "segment": "Finding objects",
     "join": "Joining parts",
     "write labels": "Writing the layers",
+    "features": "Looking at the objects",
 }
 
 _MAIN_STAGES = {"encode", "decode", "segment"}
