@@ -99,6 +99,9 @@ def main() -> int:
         "--prompts", nargs="+", default=list(PROMPTS), choices=PROMPTS, help="default: both"
     )
     options.add_argument("--most", type=int, help="measure at most so many objects a scene")
+    options.add_argument(
+        "--embeddings", type=Path, help="keep windows' embeddings here, for the next run"
+    )
     options.add_argument("--device", default="cpu", help="cpu, cuda or mps; default: cpu")
     arguments = options.parse_args()
     scenes = [scene for scene in find_scenes(arguments.scenes) if labels_of(scene) is not None]
@@ -135,7 +138,8 @@ def measure(
     labels = read_labels(scene, raster)[: arguments.most]
     as_boxes = "box" in scene.meta.get("label_type", "").lower()
     predictor.set_image(raster.read().rgb)
-    picker = Picker(raster, model, embeddings=EmbeddingStore(1024))
+    store = EmbeddingStore(512, folder=arguments.embeddings, disk_mib=1 << 20)
+    picker = Picker(raster, model, embeddings=store)
     for kind in arguments.prompts:
         scores = [one_label(label, kind, predictor, picker, as_boxes) for label in labels]
         whole, single, chosen, offered = np.mean(scores, axis=0).tolist()

@@ -22,7 +22,6 @@ from samgeo_core.objects import BoolMask
 from samgeo_core.picking.embeddings import WindowEmbedding
 from samgeo_core.picking.masks import LOGITS_PAD_PX, PickedMask
 from samgeo_core.picking.prompts import ObjectPrompts
-from samgeo_core.windows import ShapeHW
 
 STABILITY_OFFSET = 1.0
 _POLYGON_LOGIT = 8.0
@@ -55,10 +54,14 @@ class Decoded:
         """Area of a logit, px² of the raster."""
         return self.cell_hw[0] * self.cell_hw[1]
 
-    def share(self, index: int) -> float:
-        """Root of a mask's area over that of the window."""
-        height, width = self.encoded.window.shape_hw
-        return math.sqrt(self.extents[index].area / (height * width))
+    @property
+    def side_px(self) -> float:
+        """Side of the window, px; of a square as large, where it is none."""
+        return math.sqrt(math.prod(self.encoded.window.shape_hw))
+
+    def root_px(self, index: int) -> float:
+        """Root of a mask's area, px of the raster."""
+        return math.sqrt(self.extents[index].area)
 
     def box_xyxy(self, index: int) -> tuple[float, float, float, float]:
         """Bounds of a mask, px of the raster; all 0 where it is empty."""
@@ -66,16 +69,6 @@ class Decoded:
         if not self.extents[index].area:
             return 0.0, 0.0, 0.0, 0.0
         return x0 + window.x, y0 + window.y, x1 + 1.0 + window.x, y1 + 1.0 + window.y
-
-    def is_cut(self, index: int, shape_hw: ShapeHW) -> bool:
-        """Whether an edge of the window cuts a mask, inside a raster of this shape."""
-        (x0, y0, x1, y1), window = self.extents[index].box, self.encoded.window
-        return (
-            (x0 <= 0 < window.x)
-            or (y0 <= 0 < window.y)
-            or (x1 >= window.width - 1 and window.x + window.width < shape_hw[1])
-            or (y1 >= window.height - 1 and window.y + window.height < shape_hw[0])
-        )
 
 
 @torch.no_grad()

@@ -115,7 +115,8 @@ class Picker:
 
         windows = self._windows(prompts, view, ready_only, effort == "full")
         views = list(side_by_side(ask, windows, self.model.device))
-        best_first = rank(views, prompts, self.raster.shape_hw, by_score=exact)
+        view_px = None if view is None else max(view.shape_hw)
+        best_first = rank(views, prompts, view_px=view_px, by_score=exact)
         formed = [(mask, at) for at in best_first for mask in form_masks(views[at[0]], [at[1]])]
         if not formed:
             raise ParameterError("No object was found there: try another place or a box.")

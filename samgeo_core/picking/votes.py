@@ -13,39 +13,40 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from samgeo_core.picking.choice import Ballot, choose, offer
+from samgeo_core.picking.choice import Ballot, offer
 from samgeo_core.picking.decoding import Decoded, obedience
 from samgeo_core.picking.prompts import ObjectPrompts
-from samgeo_core.windows import ShapeHW
 
 
 def rank(
-    views: Sequence[Decoded], prompts: ObjectPrompts, shape_hw: ShapeHW, *, by_score: bool = False
+    views: Sequence[Decoded],
+    prompts: ObjectPrompts,
+    *,
+    view_px: int | None = None,
+    by_score: bool = False,
 ) -> list[tuple[int, int]]:
     """The masks to offer, the best first, as indices of window and mask.
 
     Args:
         views: what the windows show.
         prompts: what was asked.
-        shape_hw: height and width of the raster, px.
+        view_px: longer side of what the person sees, px of the raster; None if unknown.
         by_score: all masks by predicted IoU alone.
     """
     places = [(i, j) for i, view in enumerate(views) for j in range(len(view.scores))]
     if by_score:
         return sorted(places, key=lambda at: -views[at[0]].scores[at[1]])
-    sized = prompts.box_xyxy is not None or prompts.polygon_xy is not None
-    wanted = np.array(prompts.extent_xyxy)
+    fits = None
+    if prompts.box_xyxy is not None or prompts.polygon_xy is not None:
+        boxes = np.array([views[i].box_xyxy(j) for i, j in places])
+        fits = _box_ious(boxes, np.array(prompts.extent_xyxy))
     ballot = Ballot(
         scores=np.concatenate([view.scores for view in views]).astype(np.float64),
-        shares=np.array([views[i].share(j) for i, j in places]),
-        is_cut=np.array([views[i].is_cut(j, shape_hw) for i, j in places]),
+        shares=np.array([views[i].root_px(j) / (view_px or views[i].side_px) for i, j in places]),
         obeys=np.concatenate([obedience(view, prompts) for view in views]),
-        fits=_box_ious(np.array([views[i].box_xyxy(j) for i, j in places]), wanted)
-        if sized
-        else None,
+        fits=fits,
     )
-    alike = agreement(views)
-    return [places[i] for i in offer(alike, ballot, choose(alike, ballot))]
+    return [places[i] for i in offer(agreement(views), ballot.weights())]
 
 
 def _box_ious(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
