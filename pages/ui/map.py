@@ -82,7 +82,7 @@ class MapView:
         editing: what tools for corrections need, see `edit_panel`; None shows no tools.
         teaching: what selecting objects for the page needs, see `Selection.for_map`; None tells the
             page nothing.
-        groups: objects in colours of their own: name, color and ids of each group.
+        groups: objects in colours of their own: title (what it is), name, color, ids of each group.
     """
 
     source: str | None = None

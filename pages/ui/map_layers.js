@@ -9,7 +9,7 @@ window.samgeo = window.samgeo || (() => {
   const state = {
     map: null, layers: {}, items: [], view: {}, source: null, note: "", hint: "",
     loading: false, marked: new Set(), // ids of objects that somebody selected on the map
-    colors: new Map(), // of objects that belong to a group
+    groups: new Map(), // the group of each object that belongs to one
   };
 
   // Values the page has not set yet.
@@ -23,11 +23,11 @@ window.samgeo = window.samgeo || (() => {
 
   function styleOf(item, style, selected) {
     const id = item.properties.object_id;
-    const chosen = id === selected || state.marked.has(id), color = state.colors.get(id);
+    const chosen = id === selected || state.marked.has(id), color = state.groups.get(id)?.color;
     // Where there are groups, what is in none steps back.
-    const fillOpacity = color ? Math.max(style.fillOpacity, 0.45) : style.fillOpacity * (state.colors.size ? 0.3 : 1);
+    const share = color || !state.groups.size ? 1 : 0.3;
     return {
-      ...style, stroke: style.weight > 0, fill: true, interactive: true, opacity: 1, fillOpacity,
+      ...style, stroke: style.weight > 0, fill: true, interactive: true, opacity: 1, fillOpacity: style.fillOpacity * share,
       fillColor: color || style.fillColor,
       color: chosen ? "#ffb000" : color || style.color,
       weight: chosen ? style.weight + 3 : style.weight,
@@ -54,7 +54,7 @@ window.samgeo = window.samgeo || (() => {
 
   // Objects of a group bear its colour: classes, or what is similar.
   function regroup() {
-    state.colors = new Map(view().groups.flatMap(({ color, ids }) => ids.map((id) => [id, color])));
+    state.groups = new Map(view().groups.flatMap((group) => group.ids.map((id) => [id, group])));
     restyle();
   }
 
@@ -62,6 +62,8 @@ window.samgeo = window.samgeo || (() => {
 
   function tooltipRows(p) {
     const rows = [["Object", p.object_id]];
+    const group = state.groups.get(p.object_id);
+    if (group) rows.push([group.title, group.name]);
     if (p.parent_id) rows.push(["Inside object", p.parent_id]);
     if (p.area_m2 !== null && p.area_m2 !== undefined) rows.push(["Area", `${numberText(p.area_m2, 1)} m²`]);
     else if (p.area_px !== undefined) rows.push(["Area", `${numberText(p.area_px, 0)} px`]);

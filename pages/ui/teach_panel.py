@@ -78,6 +78,7 @@ def class_groups(known: Classified) -> Groups:
     """The objects of each class in its colour."""
     return [
         {
+            "title": "Class",
             "name": item.name,
             "color": item.color,
             "ids": (known.members(item.number) + 1).tolist(),

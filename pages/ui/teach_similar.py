@@ -22,7 +22,7 @@ from samgeo_core.web.edit_desk import shown_of
 from samgeo_core.web.selected import Selected
 
 COLOR = "#00a5c8"
-START = 0.6
+START = 0.5
 
 
 def similar_tools(
@@ -68,7 +68,7 @@ def similar_tools(
             width="stretch",
             disabled=len(ids) == len(shown.objects),
         )
-    return [{"name": "Similar", "color": COLOR, "ids": ids}]
+    return [{"title": "Found as", "name": "Similar", "color": COLOR, "ids": ids}]
 
 
 def _similarities(shown: Selected, known: Classified, examples: Sequence[int]) -> Any:

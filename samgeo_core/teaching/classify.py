@@ -18,6 +18,10 @@ NOT_THIS = 0
 STRENGTH = 0.3
 """Inverse of the regularisation (scikit-learn's C), by measurement: benchmarks.teaching."""
 
+SHARPNESS = 2
+"""Power to which probabilities are raised, by measurement: so strong a regularisation leaves them at
+75 % where 95 % is right. Neither the classes nor the order of doubt depend on it."""
+
 Model = Callable[[Points, NDArray[np.int64], Points], NDArray[np.float64]]
 """Learns from points [M, D] with class indices [M], of which each occurs, and gives the probability
 of each class for points [N, D]: float64 [N, K]."""
@@ -54,7 +58,8 @@ def logistic(points: Points, classes: NDArray[np.int64], others: Points) -> NDAr
         # Some digits more or less change no class.
         warnings.simplefilter("ignore", ConvergenceWarning)
         learner.fit(points.astype(np.float64), classes)
-    return np.asarray(learner.predict_proba(others.astype(np.float64)), np.float64)
+    shares = learner.predict_proba(others.astype(np.float64)) ** SHARPNESS
+    return np.asarray(shares / shares.sum(1, keepdims=True), np.float64)
 
 
 def classify(

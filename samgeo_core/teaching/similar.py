@@ -17,10 +17,10 @@ def similarities(
 ) -> NDArray[np.float64]:
     """How much each object is like what examples have in common, float64 [N], 0 to 1.
 
-    The cosine of two directions from what is usual among all objects: that of the object, and the
-    mean of those of the examples, away from that of counter-examples (Rocchio's formula). It is 1
-    for a single example itself, and 0 for all that is no more like it than most objects are.
-    By measurement (benchmarks.teaching) it finds more than distances do.
+    The root of the cosine of two directions from what is usual among all objects: that of the
+    object, and the mean of those of the examples, away from that of counter-examples (Rocchio's
+    formula). It is 1 for a single example itself, and 0 for all that is no more like it than most
+    objects are; things of the same kind have about a half and more.
 
     Args:
         points: N objects.
@@ -36,7 +36,7 @@ def similarities(
     if counter_examples is not None and len(counter_examples):
         wanted = wanted - COUNTER_WEIGHT * _directions(counter_examples).mean(0)
     cosine = _directions(points) @ (wanted / max(float(np.linalg.norm(wanted)), 1e-12))
-    return np.asarray(np.clip(cosine, 0, 1), np.float64)
+    return np.asarray(np.sqrt(np.clip(cosine, 0, 1)), np.float64)
 
 
 def _directions(points: Points) -> NDArray[np.float64]:
