@@ -19,8 +19,8 @@ STRENGTH = 0.3
 """Inverse of the regularisation (scikit-learn's C), by measurement: benchmarks.teaching."""
 
 SHARPNESS = 2
-"""Power to which probabilities are raised, by measurement: so strong a regularisation leaves them at
-75 % where 95 % is right. Neither the classes nor the order of doubt depend on it."""
+"""Power to which probabilities are raised, by measurement: so strong a regularisation leaves them
+at 75 % where 95 % is right. Neither the classes nor the order of doubt depend on it."""
 
 Model = Callable[[Points, NDArray[np.int64], Points], NDArray[np.float64]]
 """Learns from points [M, D] with class indices [M], of which each occurs, and gives the probability

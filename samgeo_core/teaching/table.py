@@ -87,7 +87,8 @@ class FeatureTable:
     def load(cls, path: Path, version: str | None = None) -> FeatureTable | None:
         """Read what `save` wrote; None where there is nothing, or not of the version asked for."""
         try:
-            with np.load(path, allow_pickle=False) as data:
+            # NOTE: NumPy leaves a file open that it can't read, unless it is given one.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 if version is not None and str(data["version"]) != version:
                     return None
                 keys = tuple(row.tobytes() for row in data["keys"])
