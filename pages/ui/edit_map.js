@@ -210,7 +210,8 @@ window.samgeoEdit = window.samgeoEdit || (() => {
       body: JSON.stringify({ base: revision, ...values }),
     });
     if (response.ok) return response.json();
-    const error = new Error((await response.text()).trim());
+    const told = response.status < 500 ? (await response.text()).trim() : "Something went wrong on the server. Try again.";
+    const error = new Error(told);
     error.stale = response.status === 409;
     throw error;
   }

@@ -14,7 +14,7 @@ from samgeo_core.edits.history import EDITS_FILE, EditLog
 from samgeo_core.web.edit_changes import map_state
 from samgeo_core.web.records import Run
 from samgeo_core.web.rules import rule_query
-from samgeo_core.web.selected import Selected
+from samgeo_core.web.selected import Selected, edits_of
 from samgeo_core.web.urls import edits_url
 from samgeo_core.web.visitors import edit_token
 
@@ -47,7 +47,8 @@ def edit_panel(shown: Selected) -> dict[str, Any] | None:
     if not wanted:
         return None
     address = edits_url(run, base_url(), rule_query(shown.source.rule, shown.rule))
-    return {**map_state(shown, base_url()), "address": address, "token": edit_token(run)}
+    state = map_state(shown, edits_of(run), base_url())
+    return {**state, "address": address, "token": edit_token(run)}
 
 
 def _undo_all(run: Run, revision: str, steps: int) -> None:

@@ -47,6 +47,11 @@ class EditHistory:
         return self.revisions[self.done]
 
     @property
+    def standing(self) -> EditHistory:
+        """The same without edits that were undone: what a result of this revision is made of."""
+        return EditHistory(self.active, self.done, self.revisions[: self.done + 1])
+
+    @property
     def can_undo(self) -> bool:
         """Whether an edit stands."""
         return self.done > 0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from samgeo_core.candidates import MaskCandidate
 from samgeo_core.edits.apply import mask_iou
+from samgeo_core.edits.history import EditHistory
 from samgeo_core.objects import ObjectSet
 from samgeo_core.web.layers import drawn_outlines, features_of
 from samgeo_core.web.selected import Selected, mask_keys
@@ -22,14 +23,15 @@ _HALF = 0.5
 Index = NDArray[np.int64]
 
 
-def map_state(shown: Selected, base: str = "") -> dict[str, Any]:
+def map_state(shown: Selected, edits: EditHistory, base: str = "") -> dict[str, Any]:
     """What a map must know of a result to show and edit it.
 
     Args:
         shown: the result.
+        edits: of its run; what was undone, too.
         base: streamlit's ``server.baseUrlPath``.
     """
-    run, edits = shown.source.run, shown.edits
+    run = shown.source.run
     return {
         "revision": edits.revision,
         "source": objects_url(run, base, shown.query),

@@ -83,7 +83,7 @@ class EditDesk:
         after = selected(run, rule, history)
         ids = places_of(made, after.objects)
         more = {
-            **map_state(after, self._base),
+            **map_state(after, history, self._base),
             "select": [i for i in dict.fromkeys(ids) if i],
             "note": _HIDDEN if 0 in ids else None,
         }

@@ -136,7 +136,7 @@ class Selected:
     Attributes:
         source: the run.
         rule: the rule.
-        edits: corrections of what it chose.
+        edits: corrections of what it chose, without those that were undone.
         objects: what it chose, edited, overlaps resolved.
         frame: their polygons and attributes, see `vectorize`.
     """
@@ -243,7 +243,8 @@ def selected(
     """
     source = run_source(run)
     rule = rule or source.rule
-    known = edits_of(run) if edits is None else edits
+    # What was undone is no part of a result: it may be another one when this is asked for again.
+    known = (edits_of(run) if edits is None else edits).standing
     key = (run.run_id, (source.place.version, known.revision), rule)
     return _selected.get(key, lambda: _select(source, rule, known))
 
