@@ -119,7 +119,7 @@ window.samgeoPick = window.samgeoPick || (() => {
         return;
       }
       const refine = state.active && (tools.tool === "include" || tools.tool === "exclude");
-      panel.say(refine ? "Include or exclude more, or accept the outline" : HINTS[tools.tool], "hint");
+      panel.say(refine ? "Refine the outline, or accept it" : HINTS[tools.tool], "hint");
     }
 
     function complain(text) {

@@ -4,6 +4,7 @@ window.samgeoPickTools = window.samgeoPickTools || (() => {
 
   const DRAG_PX = 6; // a pointer that moves less than this clicks
   const CLOSE_PX = 14; // an outline ends where it began, within this
+  const HOLD_MS = 500; // a finger that stays where it is for so long excludes
   const STEP_PX = 3; // corners of a line drawn by hand lie at least so far apart
   const LINE = { color: "#fff", weight: 2, dashArray: "6 4", fill: false, interactive: false, pane: "pickPrompts" };
   const DRAWS = ["box", "lasso"];
@@ -15,7 +16,8 @@ window.samgeoPickTools = window.samgeoPickTools || (() => {
     let tool = "include";
     let drawing = null; // {kind, points: container px, start, line, pointer, dragged}
     const pointers = new Set();
-    let dragged = false; // whether the pointer that was last down drew something: then it didn't click
+    let busy = false; // whether the pointer that was last down drew or was held: then it didn't click
+    let hold = null; // {from, timer}: a finger that may become a long press
 
     const latlngs = (points) => points.map((point) => map.containerPointToLatLng(point));
     const at = (event) => map.mouseEventToContainerPoint(event);
@@ -66,7 +68,11 @@ window.samgeoPickTools = window.samgeoPickTools || (() => {
 
     function down(event) {
       pointers.add(event.pointerId);
-      dragged = false;
+      busy = false;
+      letGo();
+      if (event.pointerType === "touch" && pointers.size === 1 && !["move", "lasso"].includes(tool) && !onControl(event)) {
+        hold = { from: at(event), timer: setTimeout(held, HOLD_MS) };
+      }
       if (!DRAWS.includes(tool) || onControl(event)) return;
       if (pointers.size > 1) { if (drawing && drawing.pointer !== null) cancel(); return; } // two fingers zoom
       if (event.button !== 0) return;
@@ -77,9 +83,23 @@ window.samgeoPickTools = window.samgeoPickTools || (() => {
       container.setPointerCapture(event.pointerId);
     }
 
+    function letGo() {
+      if (hold) clearTimeout(hold.timer);
+      hold = null;
+    }
+
+    function held() {
+      const { from } = hold;
+      letGo();
+      cancel();
+      busy = true;
+      found.point(map.containerPointToLatLng(from), 0, { timeStamp: performance.now() });
+    }
+
     function move(event) {
-      if (!drawing) return;
       const point = at(event);
+      if (hold && point.distanceTo(hold.from) > DRAG_PX) letGo();
+      if (!drawing) return;
       if (drawing.pointer === null) { drawing.hover = point; show(); return; }
       if (event.pointerId !== drawing.pointer) return;
       drawing.dragged = drawing.dragged || point.distanceTo(drawing.from) > DRAG_PX;
@@ -99,9 +119,11 @@ window.samgeoPickTools = window.samgeoPickTools || (() => {
 
     function up(event) {
       pointers.delete(event.pointerId);
+      letGo();
       if (!drawing || event.pointerId !== drawing.pointer) return;
       const point = at(event);
-      dragged = drawing.dragged;
+      const { dragged } = drawing;
+      busy = dragged;
       if (drawing.kind === "box") {
         if (dragged) finish();
         else cancel();
@@ -119,9 +141,12 @@ window.samgeoPickTools = window.samgeoPickTools || (() => {
 
     function lost(event) {
       pointers.delete(event.pointerId);
+      letGo();
       if (drawing && drawing.pointer === event.pointerId) cancel();
     }
 
+    // NOTE: else a drag selects text, and the next one drags that text away.
+    container.addEventListener("dragstart", (event) => event.preventDefault());
     container.addEventListener("pointerdown", down);
     container.addEventListener("pointermove", move);
     container.addEventListener("pointerup", up);
@@ -130,13 +155,15 @@ window.samgeoPickTools = window.samgeoPickTools || (() => {
 
     map.on("click", (event) => {
       if (tool === "move") found.select(event.latlng);
-      if (tool === "move" || tool === "lasso" || dragged) return;
+      if (tool === "move" || tool === "lasso" || busy) return;
       const label = tool === "exclude" || event.originalEvent.altKey ? 0 : 1;
       found.point(event.latlng, label, event.originalEvent);
     });
-    // A right click; on touch screens a long press.
+    // A right click. Some touch screens send this for a long press too, which was heard already.
+    if (map.tapHold) map.tapHold.disable();
     map.on("contextmenu", (event) => {
       event.originalEvent.preventDefault();
+      if (event.originalEvent.pointerType === "touch") return;
       if (tool === "lasso" && drawing) { cancel(); return; }
       if (tool !== "move") found.point(event.latlng, 0, event.originalEvent);
     });

@@ -160,9 +160,12 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
     """Open a page: ``visit(url, width=1280)``; at the end nothing foreign or broken was met."""
     visits: list[Visit] = []
 
-    def open_it(url: str, *, width: int = 1280, height: int = 900) -> Visit:
+    def open_it(url: str, *, width: int = 1280, height: int = 900, touch: bool = False) -> Visit:
         context = chromium.new_context(
-            viewport={"width": width, "height": height}, accept_downloads=True
+            viewport={"width": width, "height": height},
+            accept_downloads=True,
+            has_touch=touch,
+            is_mobile=touch,
         )
         context.set_default_timeout(WAIT_MS)
         made = Visit(context.new_page())
