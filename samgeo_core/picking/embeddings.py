@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from samgeo_core.objects import BoolMask
 from samgeo_core.reading.stretch import Stretch
@@ -76,6 +77,14 @@ class WindowEmbedding:
     window: Window
     embedding: Embedding
     valid: BoolMask
+
+    def has_data(self, points_xy: NDArray[np.float64]) -> BoolMask:
+        """Whether there is data at points in the window, px of the raster, bool [K]."""
+        (rows, columns), (height, width) = self.valid.shape, self.window.shape_hw
+        cells = (points_xy - (self.window.x, self.window.y)) * (columns / width, rows / height)
+        x, y = np.clip(cells.astype(np.int64), 0, (columns - 1, rows - 1)).T
+        there: BoolMask = self.valid[y, x]
+        return there
 
     @property
     def n_bytes(self) -> int:
@@ -197,12 +206,12 @@ class EmbeddingStore:
         from samgeo_core.engine.encoder import Embedding
 
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 features = torch.from_numpy(data["features"]).to(device)
                 height, width, input_h, input_w = (int(n) for n in data["shapes"])
                 valid = np.unpackbits(data["valid"], count=height * width).view(np.bool_)
             os.utime(path)
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        except (OSError, TypeError, ValueError, KeyError, EOFError, BadZipFile) as error:
             _LOG.warning("The kept embedding %s can't be read: %s", path.name, error)
             path.unlink(missing_ok=True)
             return None

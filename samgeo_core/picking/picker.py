@@ -33,8 +33,11 @@ VIEW_SHARE = 0.25
 """The longer side of what people point at, as a share of what they see."""
 MOST_ASKED_SIDE_PX = 2048
 """The largest window that is compared where neither prompts nor a view tell the scale."""
+QUICK_SIDE_PX = 512
+"""The window that a quick answer looks at there."""
 MOST_REACH_PX = 16384
 _MOST_EXACT_PX = 100_000_000
+_NO_DATA = "There is no data at this place: point at a part of the image."
 
 
 class Picker:
@@ -114,6 +117,9 @@ class Picker:
             return decode(self.model, encoded, terms, prompts, multimask=multimask)
 
         windows = self._windows(prompts, view, ready_only, effort == "full")
+        on_it = prompts.points_xy[prompts.labels == 1]
+        if not prompts.has_size and not windows[0].has_data(on_it).any():
+            raise ParameterError(_NO_DATA)
         views = list(side_by_side(ask, windows, self.model.device))
         view_px = None if view is None else max(view.shape_hw)
         best_first = rank(views, prompts, view_px=view_px, by_score=exact)
@@ -157,7 +163,7 @@ class Picker:
         if self.mode == "exact":
             return [Window.whole(shape_hw)]
         sides = lattice_sides(shape_hw)
-        if prompts.box_xyxy is not None or prompts.polygon_xy is not None:
+        if prompts.has_size:
             at = sides.index(self._side(prompts, view))
             chosen = sides[at : at + 2]
         elif view is None:
@@ -181,7 +187,7 @@ class Picker:
         """Side of the window that fits prompts, px."""
         x0, y0, x1, y1 = prompts.extent_xyxy
         size = max(x1 - x0, y1 - y0)
-        if prompts.box_xyxy is None and prompts.polygon_xy is None:
+        if not prompts.has_size:
             seen = max(self.raster.shape_hw) if view is None else max(view.shape_hw)
             size = max(size, VIEW_SHARE * seen)
         return fitting_side(self.raster.shape_hw, size)
@@ -196,7 +202,8 @@ class Picker:
         """
         windows = self.windows_for(prompts, view)
         if not full:
-            windows = windows[:1] if view or len(windows) == 1 else self._around(prompts, [512])
+            scaled = view is not None or prompts.has_size or self.mode == "exact"
+            windows = windows[:1] if scaled else self._around(prompts, [QUICK_SIDE_PX])
         if ready_only:
             ready = self._ready(windows) or self._ready(self._others(prompts, windows[0]))[:1]
             if not ready:
@@ -256,7 +263,7 @@ class Picker:
 
         tile = self.raster.read(window, stretch=self._stretch, shape_hw=self._read_hw(window))
         if not tile.valid.any():
-            raise ParameterError("There is no data at this place: point at a part of the image.")
+            raise ParameterError(_NO_DATA)
         return WindowEmbedding(window, encode(self.model, tile), tile.valid)
 
     def _read_hw(self, window: Window) -> ShapeHW:

@@ -78,9 +78,9 @@ class ObjectPrompts:
         return self._bounds(self.points_xy)
 
     @property
-    def is_single_point(self) -> bool:
-        """Whether one foreground point is all there is."""
-        return len(self.points_xy) == 1 and self.box_xyxy is None and self.polygon_xy is None
+    def has_size(self) -> bool:
+        """Whether a box or a polygon tells how large the object is."""
+        return self.box_xyxy is not None or self.polygon_xy is not None
 
     def check_inside(self, shape_hw: ShapeHW) -> None:
         """Refuse prompts that point at nothing of a raster.

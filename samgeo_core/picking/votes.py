@@ -37,7 +37,7 @@ def rank(
     if by_score:
         return sorted(places, key=lambda at: -views[at[0]].scores[at[1]])
     fits = None
-    if prompts.box_xyxy is not None or prompts.polygon_xy is not None:
+    if prompts.has_size:
         boxes = np.array([views[i].box_xyxy(j) for i, j in places])
         fits = _box_ious(boxes, np.array(prompts.extent_xyxy))
     ballot = Ballot(
