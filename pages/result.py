@@ -8,7 +8,7 @@ import streamlit as st
 from pages.ui.choose_again import choose_again_form
 from pages.ui.downloads import download_links
 from pages.ui.edit_panel import edit_panel, is_owner
-from pages.ui.layout import OPEN, SEGMENT, empty
+from pages.ui.layout import OPEN, PICK, SEGMENT, empty
 from pages.ui.map import (
     MapView,
     base_url,
@@ -111,7 +111,7 @@ def _look_through(run: Run) -> None:
 
 
 def _choose_again(run: Run) -> None:
-    if is_owner(run):
+    if is_owner(run) and "picked" not in run.record:
         st.caption(NOT_YET)
         has_place = result_place(run).grid.crs is not None
         choose_again_form(run, "area_m2" if has_place else "area_px")
@@ -128,12 +128,16 @@ def _summary(chosen: Selected) -> None:
 
 def _heading(run: Run, found: int, coverage: float | None, more: Iterable[str] = ()) -> None:
     st.title(count(found, "object"), anchor=False)
-    parts = ["Whole image" if run.area is None else "Try-out area"]
+    picked = "picked" in run.record
+    where = "Whole image" if run.area is None else "Try-out area"
+    parts = ["Picked objects" if picked else where]
     if coverage is not None:
         parts.append(f"{percent(coverage)} covered")
     parts.extend(more)
     st.caption(" · ".join(parts))
-    if run.area is not None:
+    if picked:
+        st.page_link(PICK, label="Pick more", icon=":material/arrow_back:")
+    elif run.area is not None:
         st.page_link(SEGMENT, label="Run on the whole image", icon=":material/arrow_back:")
 
 
