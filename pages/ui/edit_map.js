@@ -7,7 +7,7 @@ window.samgeoEdit = window.samgeoEdit || (() => {
   const LOOK_PAUSE_MS = 400;
   const HINTS = {
     split: "Click one part of the object, then the other.",
-    redraw: "Click what belongs to the object, or with − what doesn’t.",
+    redraw: "Click what belongs to the object; with − what doesn’t.",
     add: "Click the object that is missing.",
   };
   const ICONS = {
@@ -104,7 +104,7 @@ window.samgeoEdit = window.samgeoEdit || (() => {
     const count = state.selected.length;
     if (!count) return "Click an object to select it.";
     if (count > 1) return `${count} objects selected`;
-    return `Object ${state.selected[0]} selected. Click it again for what lies around it.`;
+    return `Object ${state.selected[0]} selected; click again for the one around it.`;
   }
 
   function draw() {

@@ -38,7 +38,7 @@ def edit_panel(shown: Selected) -> dict[str, Any] | None:
         )
         if edits.done:
             st.button(
-                f"Undo all {count(edits.done, 'correction')}",
+                f"Undo {'all ' if edits.done > 1 else ''}{count(edits.done, 'correction')}",
                 icon=":material/undo:",
                 key=f"undo_all_{run.run_id}",
                 on_click=_undo_all,

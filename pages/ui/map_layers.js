@@ -172,7 +172,9 @@ window.samgeo = window.samgeo || (() => {
     const shown = added.filter((feature) => feature.geometry);
     for (const feature of shown) addFeature(group, feature);
     if (shown.length && state.map.hasLayer(group)) raise(shown[0].properties.area_px);
-    restyle();
+    const groups = view().groups.map((g) => ({ ...g, ids: g.ids.flatMap((id) => numbers.get(id) ?? []) }));
+    state.view = { ...state.view, groups, selected: numbers.get(view().selected) ?? null };
+    regroup();
   }
 
   // Smaller objects lie on top, so that they can be seen and clicked.

@@ -14,6 +14,7 @@ from samgeo_core.candidates import MaskCandidate
 from samgeo_core.edits.apply import mask_iou
 from samgeo_core.edits.history import EditHistory
 from samgeo_core.objects import ObjectSet
+from samgeo_core.web.classes import frame_with_classes
 from samgeo_core.web.layers import drawn_outlines, features_of
 from samgeo_core.web.selected import Selected, mask_keys
 from samgeo_core.web.urls import label_template, objects_url
@@ -68,7 +69,8 @@ def told_change(before: Selected, after: Selected, more: dict[str, Any]) -> str:
     outlines = drawn_outlines(after)
     # As in the layer: largest first, so that small ones lie on top.
     order = added[::-1]
-    features = features_of(after.frame.iloc[order], [outlines[i] for i in order.tolist()])
+    frame = frame_with_classes(after).iloc[order]
+    features = features_of(frame, [outlines[i] for i in order.tolist()])
     return f'{json.dumps(values)[:-1]},"added":[{",".join(features)}]}}'
 
 
