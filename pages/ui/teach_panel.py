@@ -14,7 +14,7 @@ from pages.ui.selection import Selection
 from pages.ui.state import get_state
 from pages.ui.teach_classes import class_tools
 from pages.ui.teach_similar import similar_tools
-from pages.ui.text import count, plain
+from pages.ui.text import count, percent, plain
 from samgeo_core.web.classes import Classified, classified, features_of, lesson_of
 from samgeo_core.web.context import get_context
 from samgeo_core.web.jobs import JobState
@@ -101,7 +101,7 @@ def _at_hand(known: Classified, selection: Selection) -> None:
         if number >= 0:
             named = {item.number: plain(item.name) for item in known.lesson.classes}
             marked = known.marks[index] >= 0
-            sure = "marked" if marked else f"{confidence:.0%} sure"
+            sure = "marked" if marked else f"{percent(confidence)} sure"
             text += f" · {named.get(number, 'none of the classes')}, {sure}"
         st.caption(text)
 

@@ -17,6 +17,7 @@ from samgeo_core.config import SegmentConfig, SelectionRule
 from samgeo_core.errors import ConflictError, NotFoundError, ParameterError
 from samgeo_core.objects import ObjectSet
 from samgeo_core.pipeline import Segmentation, write_run
+from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.teaching.features import ObjectFeatures
 from samgeo_core.teaching.keys import mask_keys
 from samgeo_core.teaching.lesson import LESSON_FILE, mark_step
@@ -32,7 +33,7 @@ from samgeo_core.web.classes import (
 from samgeo_core.web.downloads import ReadyFile, make_download
 from samgeo_core.web.jobs import JobState
 from samgeo_core.web.layers import objects_layer
-from samgeo_core.web.records import Run, Scene
+from samgeo_core.web.records import Run
 from samgeo_core.web.selected import selected
 from samgeo_core.web.store import Store
 from samgeo_core.web.teach_desk import TeachDesk, is_unknown
@@ -216,10 +217,11 @@ class TestWhoMayTeach:
         assert [c.name for c in after.lesson.classes] == ["One", "Two"]
 
     def test_runs_in_parts_say_that_they_have_none(
-        self, desk: TeachDesk, bright: Scene, make_streamed_run: MakeRun
+        self, desk: TeachDesk, store: Store, make_scene: MakeScene
     ) -> None:
+        parts = store.new_run(make_scene(), {}, OWNER, regions=StreamOptions())
         with pytest.raises(ParameterError, match="segmented in parts"):
-            desk.step(make_streamed_run(bright).run_id, OWNER, {"do": "class", "name": "One"})
+            desk.step(parts.run_id, OWNER, {"do": "class", "name": "One"})
 
 
 @pytest.mark.weights
