@@ -53,8 +53,8 @@ def _own_run(server: Server, page: Page, drawn: GeneratedScene) -> Run:
 class _Map:
     """The map of the page Result, with its tools."""
 
-    def __init__(self, page: Page, frame: MapFrame) -> None:
-        self.page, self._places = page, frame
+    def __init__(self, page: Page, frame: MapFrame, *, touch: bool = False) -> None:
+        self.page, self._places, self._touch = page, frame, touch
         handle = page.wait_for_selector(MAP)
         content = handle.content_frame() if handle else None
         assert content is not None
@@ -71,7 +71,7 @@ class _Map:
         self.frame.get_by_role("button", name=name, exact=True).click()
 
     def click(self, xy: tuple[float, float], **more: object) -> None:
-        """Click a place of the raster, px."""
+        """Click or tap a place of the raster, px."""
         lng, lat = self._places.to_lnglat(np.array([xy]))[0].tolist()
         x, y = self.frame.evaluate(
             """([lat, lng]) => {
@@ -81,7 +81,11 @@ class _Map:
             }""",
             [lat, lng],
         )
-        self.page.locator(MAP).click(position={"x": x, "y": y}, **more)  # type: ignore[arg-type]
+        element, position = self.page.locator(MAP), {"x": x, "y": y}
+        if self._touch:
+            element.tap(position=position)  # type: ignore[arg-type]
+        else:
+            element.click(position=position, **more)  # type: ignore[arg-type]
 
     def wait_for_count(self, number: int) -> None:
         """Until map and page tell this number of objects."""
@@ -181,10 +185,10 @@ def test_select_delete_undo_merge_split_and_take_home(
     assert _Map(other, scene.frame).frame.locator(".samgeo-bar").count() == 0
 
 
-def test_redraw_and_add_with_clicks_at_phone_width(
+def test_redraw_and_add_with_a_finger_at_phone_width(
     server: Server, visit: Callable[..., Visit], drawn: GeneratedScene
 ) -> None:
-    visited = visit(server.url, width=390, height=844)
+    visited = visit(server.url, width=390, height=844, touch=True)
     page = visited.page
     run = _own_run(server, page, drawn)
     scene = server.store.scene(run.scene_id)
@@ -195,7 +199,7 @@ def test_redraw_and_add_with_clicks_at_phone_width(
 
     page.goto(f"{server.url}/result?run={run.run_id}")
     page.get_by_text("Correct objects", exact=True).wait_for()
-    studio_map = _Map(page, scene.frame)
+    studio_map = _Map(page, scene.frame, touch=True)
     studio_map.correct()
     page.locator(MAP).scroll_into_view_if_needed()
     bar = studio_map.frame.locator(".samgeo-bar")
