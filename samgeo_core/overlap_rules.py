@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from samgeo_core.errors import ParameterError
 from samgeo_core.objects import BoolMask, ObjectSet
-from samgeo_core.results.labels import Labels, label_raster
+from samgeo_core.results.labels import Labels, label_raster, nearest_labels
 from samgeo_core.results.nesting import parent_ids
 
 
@@ -34,22 +34,13 @@ def partition(objects: ObjectSet, valid: BoolMask) -> ObjectSet:
 
     Where there is an object at all, every pixel with data belongs to exactly one.
     """
-    import cv2  # heavy, and most pages do without
-
     if not len(objects):
         return objects
     labels = label_raster(objects)
     labels[~valid] = 0
     if not labels.any():
         return ObjectSet.empty(objects.shape_hw)
-    # DIST_LABEL_PIXEL numbers the labelled pixels and says for all others which is nearest.
-    _, nearest = cv2.distanceTransformWithLabels(
-        (labels == 0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    owners = np.zeros(int(nearest.max()) + 1, labels.dtype)
-    labelled = labels > 0
-    owners[nearest[labelled]] = labels[labelled]
-    return _from_labels(objects, np.where(valid, owners[nearest], 0))
+    return _from_labels(objects, np.where(valid, nearest_labels(labels), 0))
 
 
 OverlapRule = Callable[[ObjectSet, BoolMask], ObjectSet]

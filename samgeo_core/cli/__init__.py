@@ -14,6 +14,7 @@ from samgeo_core import __version__
 from samgeo_core.cli.segment import add_segment_command
 from samgeo_core.cli.select import add_select_command
 from samgeo_core.cli.terminal import TerminalProgress
+from samgeo_core.cli.vectorize import add_vectorize_command
 from samgeo_core.errors import CancelledError, ParameterError, SamGeoError
 from samgeo_core.settings import PROJECT_DIR
 
@@ -68,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_segment_command(commands)
     add_select_command(commands)
+    add_vectorize_command(commands)
     _add_models_command(commands)
     _add_samples_command(commands)
     _add_serve_command(commands)

@@ -23,13 +23,14 @@ from pyarrow.parquet import ParquetWriter
 
 from samgeo_core.results.batches import Batches, stored_batches, write_ogr_batches
 from samgeo_core.results.lonlat import to_lonlat
+from samgeo_core.vectors.fields import key_text, short_name
 
 Writer = Callable[[Batches, Path, str], None]
 """Writes a layer of polygons to a path; the last argument names the layer."""
 
 _SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 _FIELD_NAME_LENGTH = 10
-_SHORT_NAMES = {"perimeter_m": "perim_m", "class_color": "class_rgb"}
+_KEY_SUFFIX = ".fields.csv"
 
 
 @dataclass(frozen=True)
@@ -82,17 +83,22 @@ def _expect_rows(path: Path, name: str, n_rows: int) -> None:
 
 
 def _write_shp(layer: Batches, path: Path, name: str) -> None:
-    """A plain Shapefile where the name ends in .shp, otherwise its parts in a zip archive."""
+    """A plain Shapefile where the name ends in .shp, otherwise its parts in a zip archive.
+
+    A table beside it says what its short field names stand for.
+    """
     unpacked = path.suffix.lower() == ".shp"
     # GDAL names all parts in lower case, whatever is asked for.
     plain = path.with_suffix(".shp") if unpacked else path.with_name(f"{name}.shp")
     options = {"geometry_type": "Polygon", "encoding": "UTF-8"}
-    renamed = layer.renamed(_field_names(layer.columns))
-    write_ogr_batches(renamed, plain, plain.stem, "ESRI Shapefile", **options)
+    names = _field_names(layer.columns)
+    write_ogr_batches(layer.renamed(names), plain, plain.stem, "ESRI Shapefile", **options)
     _check_shapefile(plain)
+    key = plain.with_suffix(_KEY_SUFFIX)
+    key.write_text(key_text(layer.columns, [*names.values()]), "utf-8-sig")
     if unpacked:
         return
-    parts = [plain.with_suffix(suffix) for suffix in _SHAPEFILE_PARTS]
+    parts = [key, *(plain.with_suffix(suffix) for suffix in _SHAPEFILE_PARTS)]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for part in filter(Path.exists, parts):
             archive.write(part, part.name)
@@ -124,7 +130,7 @@ def _field_names(columns: Sequence[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     taken: set[str] = set()
     for column in columns:
-        name = base = _SHORT_NAMES.get(column, column)[:_FIELD_NAME_LENGTH]
+        name = base = short_name(column)[:_FIELD_NAME_LENGTH]
         number = 0
         while name.lower() in taken:
             number += 1

@@ -66,6 +66,31 @@ def paint(
     view[mask[: view.shape[0], : view.shape[1]]] = value
 
 
+def nearest_labels(labels: Labels, reach_px: float | None = None) -> Labels:
+    """Give pixels without a label that of the nearest one that has one.
+
+    Args:
+        labels: [H, W], 0 for none.
+        reach_px: how far away it may be; None: however far.
+
+    Returns:
+        [H, W] of the same type.
+    """
+    import cv2  # heavy, and most pages do without
+
+    free = labels == 0
+    if reach_px == 0 or not free.any() or free.all():
+        return labels
+    # DIST_LABEL_PIXEL numbers the labelled pixels and says for all others which is nearest.
+    distance, nearest = cv2.distanceTransformWithLabels(
+        free.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    owners = np.zeros(int(nearest.max()) + 1, labels.dtype)
+    owners[nearest[~free]] = labels[~free]
+    spread: Labels = owners[nearest]
+    return spread if reach_px is None else np.where(distance <= reach_px, spread, 0)
+
+
 def binary_mask(
     objects: ObjectSet,
     *,

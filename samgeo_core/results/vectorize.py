@@ -45,7 +45,7 @@ class Outlines:
 def outlines_of(objects: ObjectSet, grid: GeoGrid, *, simplify_px: float = 0.0) -> Outlines:
     """Trace and measure objects, see `vectorize`."""
     traced = trace(objects.masks, objects.offsets_xy)
-    return _measured(_simplified(traced, simplify_px), grid)
+    return measured(_simplified(traced, simplify_px), grid)
 
 
 def vectorize(
@@ -104,7 +104,7 @@ def vectorize_wholes(
         np.array([item.stability for item in objects], np.float32),
         np.array([item.area_px for item in objects], np.int64),
     )
-    return _frame(columns, _measured(_simplified(traced, simplify_px), grid), grid)
+    return _frame(columns, measured(_simplified(traced, simplify_px), grid), grid)
 
 
 def _object_columns(
@@ -163,7 +163,7 @@ def vectorize_labels(
     areas = np.rint(shapely.area(outlines)).astype(np.int64)
     return _frame(
         {"value": values[owner], "area_px": areas},
-        _measured(_simplified(outlines, simplify_px), grid),
+        measured(_simplified(outlines, simplify_px), grid),
         grid,
     )
 
@@ -182,7 +182,7 @@ def _simplified(outlines: Geometries, tolerance_px: float) -> Geometries:
     return shapely.simplify(outlines, tolerance_px) if tolerance_px else outlines
 
 
-def _measured(outlines_px: Geometries, grid: GeoGrid) -> Outlines:
+def measured(outlines_px: Geometries, grid: GeoGrid) -> Outlines:
     """Move outlines from pixels to the CRS of the grid and measure them there."""
     a, b, c, d, e, f = grid.transform[:6]
     matrix, shift = np.array([[a, b], [d, e]]), np.array([c, f])

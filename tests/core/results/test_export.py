@@ -183,14 +183,16 @@ def test_zipped_shapefile_has_its_parts(tmp_path: Path) -> None:
     write_vector(layer(), tmp_path / "found.zip", layer="roofs")
     with zipfile.ZipFile(tmp_path / "found.zip") as archive:
         names = {name: archive.read(name) for name in archive.namelist()}
-    assert sorted(names) == [f"roofs.{s}" for s in ("cpg", "dbf", "prj", "shp", "shx")]
+    assert sorted(names) == [
+        f"roofs.{s}" for s in ("cpg", "dbf", "fields.csv", "prj", "shp", "shx")
+    ]
     assert names["roofs.cpg"].strip() == b"UTF-8"
 
 
 def test_plain_shapefile(tmp_path: Path) -> None:
     write_vector(layer(), tmp_path / "found.shp")
     found = {file.suffix for file in tmp_path.iterdir()}
-    assert found == {".shp", ".shx", ".dbf", ".prj", ".cpg"}
+    assert found == {".shp", ".shx", ".dbf", ".prj", ".cpg", ".csv"}
     assert_same_attributes(read(tmp_path / "found.shp"), layer())
 
 
@@ -300,7 +302,7 @@ def test_bundle_holds_everything(tmp_path: Path, run_dir: Path) -> None:
         "objects.kml",
         "objects.parquet",
         "run.json",
-        *(f"shapefile/objects.{s}" for s in ("cpg", "dbf", "prj", "shp", "shx")),
+        *(f"shapefile/objects.{s}" for s in ("cpg", "dbf", "fields.csv", "prj", "shp", "shx")),
     ]
     for name in names:
         if name.endswith((".fgb", ".geojson", ".gpkg", ".kml", ".parquet", ".shp")):

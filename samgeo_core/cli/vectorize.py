@@ -1,0 +1,141 @@
+"""The command ``vectorize``: a finished vector layer of a label raster or a run."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from samgeo_core.cli.terminal import TerminalProgress
+from samgeo_core.errors import ParameterError
+
+_DEFAULT = "0.5px"
+
+
+def add_vectorize_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser(
+        "vectorize",
+        allow_abbrev=False,
+        help="make a finished vector layer of a label raster or a run",
+        description="Make polygons with attributes of the ids of a label raster, or of the objects "
+        "of a run. Columns, their units and their names in Shapefiles: docs/vectors.md.",
+    )
+    parser.add_argument(
+        "source", type=Path, metavar="LABELS_OR_RUN", help="label raster, or OUT_DIR of segment"
+    )
+    parser.add_argument(
+        "out",
+        type=Path,
+        metavar="OUT",
+        help="the layer; its name decides the format: .gpkg, .shp, .shp.zip, .geojson, .fgb, "
+        ".parquet, .kml",
+    )
+    parser.add_argument(
+        "--product",
+        choices=("objects", "partition"),
+        default="objects",
+        help="objects, each with an outline of its own, or a partition: every valid pixel belongs "
+        "to one polygon, and neighbours share their edges. Default: objects.",
+    )
+    _add_outline_options(parser.add_argument_group("outlines"))
+    _add_table_options(parser.add_argument_group("table"))
+    parser.set_defaults(command=run_vectorize)
+
+
+def _add_outline_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--tolerance",
+        default=_DEFAULT,
+        metavar="LENGTH",
+        help="how far simplification may move an outline, as in 0.5px or 0.3m; 0px not at all. "
+        f"Default: {_DEFAULT}.",
+    )
+    group.add_argument(
+        "--smoothing",
+        type=int,
+        default=5,
+        metavar="N",
+        help="how often stairs are smoothed out, by at most half a pixel; 0 follows the edges of "
+        "pixels. Default: 5.",
+    )
+    group.add_argument("--pixels", action="store_true", help="the masks' own outlines, unchanged")
+    group.add_argument(
+        "--regular",
+        action="store_true",
+        help="right angles where 90 %% of an object agree (objects only)",
+    )
+    group.add_argument(
+        "--circles", action="store_true", help="circles where they fit (objects only)"
+    )
+    group.add_argument(
+        "--fill",
+        type=float,
+        default=5.0,
+        metavar="PX",
+        help="of a partition: pixels of no object join the nearest up to this far; the rest is "
+        "background, with ids below 0. Default: 5.",
+    )
+
+
+def _add_table_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--image",
+        type=Path,
+        metavar="RASTER",
+        help="the raster that was segmented: adds mean and deviation of its bands, and says where "
+        "data ends",
+    )
+    group.add_argument(
+        "--no-attributes", action="store_true", help="only ids, scores and the size in pixels"
+    )
+    group.add_argument("--layer", default="objects", metavar="NAME", help="Default: objects.")
+
+
+def run_vectorize(args: argparse.Namespace) -> int:
+    """Write a layer."""
+    # What the command needs takes a second to import, which others can do without.
+    from samgeo_core.reading.raster import Raster
+    from samgeo_core.results.export import format_of, write_batches
+    from samgeo_core.vectors.product import Surroundings, objects_layer, partition_layer
+    from samgeo_core.vectors.sources import FinishedRun, LabelFile, valid_of
+    from samgeo_core.vectors.style import PIXELS, OutlineStyle, tolerance_in_px
+
+    format_of(args.out)  # a name that can't be is told before the work
+    run = FinishedRun.open(args.source) if args.source.is_dir() else None
+    labels = LabelFile.open(args.source) if run is None else run.labels
+    number, unit = _length(args.tolerance)
+    tolerance_px = tolerance_in_px(number, labels.grid) if unit == "m" else number
+    style = OutlineStyle(args.smoothing, tolerance_px, args.regular, args.circles)
+    image = None if args.image is None else Raster.open(args.image)
+    valid = None if run is None else run.valid()
+    if image is not None:
+        valid = valid_of(image)
+    around = Surroundings(
+        labels.grid, PIXELS if args.pixels else style, image, valid, not args.no_attributes
+    )
+    with TerminalProgress() as progress:
+        if args.product == "partition":
+            known = None if run is None else run.known()
+            layer = partition_layer(
+                labels.read, around, fill_px=args.fill, known=known, monitor=progress.monitor
+            )
+        else:
+            batches = labels.batches() if run is None else run.batches()
+            layer = objects_layer(batches, around, progress.monitor)
+        write_batches(layer, args.out, layer=args.layer)
+    sys.stdout.write(f"{args.out}\n")
+    return 0
+
+
+def _length(text: str) -> tuple[float, str]:
+    """A length and its unit.
+
+    Raises:
+        ParameterError: it is neither in px nor in m.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(px|m)", text.strip())
+    if not found:
+        raise ParameterError(f"--tolerance must be a length such as 0.5px or 0.3m, got {text!r}.")
+    return float(found[1]), found[2]

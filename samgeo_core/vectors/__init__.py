@@ -1,0 +1,1 @@
+"""Objects as finished vector layers: smooth outlines, coverages without gaps, attributes."""

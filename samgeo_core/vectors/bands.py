@@ -1,0 +1,99 @@
+"""Mean and standard deviation of each band over each object's own pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import rasterio.windows
+import shapely
+from numpy.typing import NDArray
+
+from samgeo_core.errors import ParameterError
+from samgeo_core.objects import BoolMask
+from samgeo_core.reading.raster import Raster, open_dataset
+from samgeo_core.results.outlines import Geometries
+from samgeo_core.vectors.unit_edges import UnitEdges
+from samgeo_core.windows import ShapeHW
+
+_ROWS_PX = 2**22
+_TILE_PX = 512
+
+
+def band_columns(exact: Geometries, raster: Raster) -> dict[str, NDArray[np.float64]]:
+    """Columns mean_b1, std_b1, … of valid pixels; opacity is no band.
+
+    The masks are exact, so every pixel counts whole or not at all. Where none is valid: NaN.
+
+    Args:
+        exact: [N], along pixel edges, px of the raster.
+        raster: the image.
+    """
+    bands = [i for i, c in enumerate(raster.color_interpretations, 1) if c != "alpha"]
+    sums = np.zeros((len(exact), 3, len(bands)))
+    bounds = shapely.bounds(exact)
+    # Neighbours follow each other, so that GDAL finds their blocks in its cache.
+    order = np.lexsort((bounds[:, 0], bounds[:, 1] // _TILE_PX))
+    with open_dataset(raster.path) as dataset:
+        for i in order.tolist():
+            sums[i] = _sums(dataset, bands, exact[i : i + 1], bounds[i])
+    count = sums[:, 0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = sums[:, 1] / count
+        deviations = np.sqrt(np.maximum(sums[:, 2] / count - means**2, 0.0))
+    columns = {}
+    for k, band in enumerate(bands):
+        columns[f"mean_b{band}"] = means[:, k].round(6)
+        columns[f"std_b{band}"] = deviations[:, k].round(6)
+    return columns
+
+
+def _sums(
+    dataset: Any, bands: list[int], outline: Geometries, bounds: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Of one object: count, sum and sum of squares, float64 [3, B]."""
+    total = np.zeros((3, len(bands)))
+    if not np.isfinite(bounds).all():
+        return total
+    left, top, right, bottom = (int(v) for v in bounds)
+    mask = mask_of(outline, (left, top), (bottom - top, right - left))
+    rows = max(_ROWS_PX // (right - left), 1)
+    for first in range(0, bottom - top, rows):
+        part = mask[first : first + rows]
+        place = rasterio.windows.Window(left, top + first, part.shape[1], part.shape[0])
+        values = dataset.read(bands, window=place)[:, part].astype(np.float64)
+        valid = (dataset.read_masks(bands, window=place)[:, part] > 0) & np.isfinite(values)
+        values = np.where(valid, values, 0.0)
+        total += (valid.sum(axis=1), values.sum(axis=1), (values**2).sum(axis=1))
+    return total
+
+
+def mask_of(outline: Geometries, offset_xy: tuple[int, int], shape_hw: ShapeHW) -> BoolMask:
+    """The pixels inside outlines that follow pixel edges, bool [h, w].
+
+    Args:
+        outline: one geometry or several that don't overlap.
+        offset_xy: column and row of the first pixel of the result.
+        shape_hw: its height and width; nothing may lie outside.
+    """
+    edges = UnitEdges.of(outline)
+    upright = edges.steps_xy[:, 0] == 0
+    x, y = (edges.corners_xy[upright] - np.array(offset_xy)).T
+    y = y + np.minimum(edges.steps_xy[upright, 1], 0)
+    turns = np.zeros((shape_hw[0], shape_hw[1] + 1), np.bool_)
+    turns[y, x] = True
+    inside: BoolMask = np.logical_xor.accumulate(turns, axis=1)[:, :-1]
+    return inside
+
+
+def check_same_grid(raster: Raster, shape_hw: ShapeHW) -> None:
+    """Refuse an image whose pixels aren't those of the labels.
+
+    Raises:
+        ParameterError: it has another shape.
+    """
+    if raster.shape_hw != shape_hw:
+        raise ParameterError(
+            f"The image must have the pixels of the labels, {shape_hw[1]} x {shape_hw[0]}, but has "
+            f"{raster.shape_hw[1]} x {raster.shape_hw[0]}: name the raster that was segmented."
+        )

@@ -1,0 +1,220 @@
+"""Finished layers: objects, each by itself, or a partition of all valid pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Literal
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from samgeo_core.errors import ParameterError
+from samgeo_core.geogrid import GeoGrid
+from samgeo_core.progress import SILENT, Monitor
+from samgeo_core.reading.raster import Raster
+from samgeo_core.results.batches import Batches, arrow_batch
+from samgeo_core.results.geodesy import pyproj_crs
+from samgeo_core.results.outlines import Geometries, trace_wholes
+from samgeo_core.results.vectorize import measured
+from samgeo_core.vectors.attributes import Columns, place_columns, shape_columns
+from samgeo_core.vectors.bands import band_columns, check_same_grid
+from samgeo_core.vectors.coverage import simplify_coverage, smooth_coverage
+from samgeo_core.vectors.fields import FIELDS
+from samgeo_core.vectors.mosaic import BACKGROUND, ReadLabels, ReadValid, border_of, read_mosaic
+from samgeo_core.vectors.outline import drawn
+from samgeo_core.vectors.style import OutlineStyle
+from samgeo_core.vectors.unit_edges import Keys
+
+Product = Literal["objects", "partition"]
+PRODUCTS: tuple[Product, ...] = ("objects", "partition")
+
+FILL_PX = 5.0
+"""How wide a gap of a partition may be, to either side, before it counts as background."""
+
+_AT_ONCE = 1024
+_ORDER = {item.name: i for i, item in enumerate(FIELDS)}
+
+
+@dataclass(frozen=True, eq=False)
+class PixelObjects:
+    """Some objects of a raster by their masks' own outlines.
+
+    Attributes:
+        exact: [N], Polygon or MultiPolygon along pixel edges, raster px.
+        columns: arrays [N] by name, at least ``object_id``; see `fields.FIELDS`.
+    """
+
+    exact: Geometries
+    columns: Columns
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What objects lie in, and what is wanted of them.
+
+    Attributes:
+        grid: of the raster.
+        style: how outlines are drawn.
+        raster: the image, for means and deviations of its bands; None leaves them out.
+        valid: reads where data is; None takes every pixel.
+        attributes: whether size, form and place are wanted.
+
+    Raises:
+        ParameterError: the image has other pixels.
+    """
+
+    grid: GeoGrid
+    style: OutlineStyle = field(default_factory=OutlineStyle)
+    raster: Raster | None = None
+    valid: ReadValid | None = None
+    attributes: bool = True
+
+    def __post_init__(self) -> None:
+        if self.raster is not None:
+            check_same_grid(self.raster, self.grid.shape_hw)
+
+
+def objects_layer(
+    batches: Iterable[PixelObjects], around: Surroundings, monitor: Monitor = SILENT
+) -> Batches:
+    """Objects, each with an outline of its own; where they overlap, both are whole.
+
+    Memory doesn't depend on how many there are, but on how many come at once.
+
+    Args:
+        batches: objects, some at a time.
+        around: what they lie in.
+        monitor: hears of the stage "outlines", and may cancel.
+    """
+    border = _border(around)
+
+    def frames() -> Iterator[gpd.GeoDataFrame]:
+        for number, some in enumerate(batches):
+            monitor.step("outlines", number, number + 1)
+            yield finished(some, drawn(some.exact, around.style), around, border)
+
+    return _layer(frames(), around)
+
+
+def partition_layer(
+    labels: ReadLabels,
+    around: Surroundings,
+    *,
+    fill_px: float = FILL_PX,
+    known: gpd.GeoDataFrame | None = None,
+    monitor: Monitor = SILENT,
+) -> Batches:
+    """A coverage: every valid pixel belongs to exactly one polygon, and neighbours share edges.
+
+    Pixels without an object join the nearest if it is near enough; what is left is background: one
+    row for each connected piece, with object_id -1, -2 and so on. Smoothing and simplification move
+    common edges for both sides at once; the edge of the data stays on pixel edges, so that the
+    union of all is exactly the valid area.
+
+    Args:
+        labels: reads object ids.
+        around: what they lie in; a style that asks for regular outlines or circles is refused.
+        fill_px: how far away the nearest object may be.
+        known: more columns of objects by their object_id, such as score.
+        monitor: hears of the stages "labels", "outlines" and "attributes", and may cancel.
+
+    Raises:
+        ParameterError: as said.
+    """
+    style = around.style
+    if style.regular or style.circles:
+        raise ParameterError(
+            "Regular outlines and circles leave gaps and overlaps, which a partition must not "
+            "have: ask for objects instead."
+        )
+    monitor.step("labels", 0, 1)
+    shape_hw = around.grid.shape_hw
+    mosaic = read_mosaic(shape_hw, labels, around.valid, fill_px=fill_px, background=True)
+    monitor.step("outlines", 0, 3)
+    exact, ids = _with_background(trace_wholes(mosaic.pieces), mosaic.values)
+    monitor.step("outlines", 1, 3)
+    lines = smooth_coverage(exact, mosaic.fixed, style.smoothing)
+    if style.tolerance_px:
+        monitor.step("outlines", 2, 3)
+        lines = simplify_coverage(lines, exact, style.tolerance_px)
+
+    def frames() -> Iterator[gpd.GeoDataFrame]:
+        for begin in range(0, len(ids), _AT_ONCE):
+            monitor.step("attributes", begin, len(ids))
+            some = slice(begin, begin + _AT_ONCE)
+            columns = _known_columns(ids[some], known)
+            objects = PixelObjects(exact[some], columns)
+            yield finished(objects, lines[some], around, mosaic.fixed.edges)
+
+    return _layer(frames(), around)
+
+
+def _with_background(
+    traced: Geometries, values: NDArray[np.int64]
+) -> tuple[Geometries, NDArray[np.int64]]:
+    """Each connected piece of the background by itself, after the objects; and all ids."""
+    nobody = values == BACKGROUND
+    pieces = shapely.get_parts(traced[nobody])
+    left, top, right, bottom = shapely.bounds(pieces).T
+    # In an order that doesn't depend on how the raster was read.
+    pieces = pieces[np.lexsort((bottom, right, left, top))]
+    ids = np.concatenate([values[~nobody], -1 - np.arange(len(pieces))])
+    return np.concatenate([traced[~nobody], pieces]), ids.astype(np.int64)
+
+
+def _known_columns(ids: NDArray[np.int64], known: gpd.GeoDataFrame | None) -> Columns:
+    columns: Columns = {"object_id": ids}
+    if known is not None:
+        rows = known.set_index("object_id").reindex(ids)
+        for name in rows.columns:
+            values = rows[name]
+            if known[name].dtype.kind in "iu":
+                values = values.fillna(0).astype(known[name].dtype)
+            columns[str(name)] = values.to_numpy()
+    return columns
+
+
+def finished(
+    objects: PixelObjects, lines: Geometries, around: Surroundings, border: Keys
+) -> gpd.GeoDataFrame:
+    """Rows of a layer: outlines in the CRS of the grid, with all that is said of them.
+
+    Args:
+        objects: N objects.
+        lines: [N], their outlines as they are drawn, raster px.
+        around: what they lie in.
+        border: keys of the edges where data ends.
+    """
+    outlines = measured(lines, around.grid)
+    columns = dict(objects.columns)
+    columns["area_px"] = np.rint(shapely.area(objects.exact)).astype(np.int64)
+    if around.attributes:
+        columns |= {
+            name: values.round(6)
+            for name, values in shape_columns(lines, outlines, around.grid).items()
+        }
+        columns |= place_columns(lines, objects.exact, around.grid, border)
+    if around.raster is not None:
+        columns |= band_columns(objects.exact, around.raster)
+    ordered = sorted(columns, key=lambda name: _ORDER.get(name, len(_ORDER)))
+    table = {name: columns[name] for name in ordered}
+    return gpd.GeoDataFrame(table, geometry=outlines.polygons, crs=pyproj_crs(around.grid.crs))
+
+
+def _border(around: Surroundings) -> Keys:
+    if not around.attributes:
+        return np.zeros(0, np.int64)
+    return border_of(around.grid.shape_hw, around.valid)
+
+
+def _layer(frames: Iterator[gpd.GeoDataFrame], around: Surroundings) -> Batches:
+    """The first rows decide the types."""
+    first = next(frames, None)
+    if first is None:
+        nothing = PixelObjects(np.empty(0, object), {"object_id": np.zeros(0, np.int64)})
+        first = finished(nothing, nothing.exact, around, np.zeros(0, np.int64))
+    return Batches(arrow_batch(first).schema, first.crs, chain([first], frames))

@@ -1,0 +1,207 @@
+"""Outlines that leave the pixel edges by at most half a pixel, and with that their stairs.
+
+Between the centres of two neighbouring pixels, of which one belongs to an object and the other
+does not, an outline passes once. Pixel edges let it pass in the middle. Here the place is found by
+the model's logits, or, where there are none, by smoothing along the outline. As each passage stays
+between its two centres, and one that is shared by two objects is computed from the same numbers for
+both, no outlines cross that did not, and neighbours keep their common edges to the last bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samgeo_core.results.outlines import Geometries, IntArray
+from samgeo_core.vectors.unit_edges import Keys, UnitEdges, among
+
+FloatArray = NDArray[np.float64]
+
+_REACH_PX = 0.45
+"""How far a passage may lie from the middle; at 0.5 outlines could touch each other."""
+
+_SAFE_PX = 0.2
+"""With passages this near the middle no corner is further than half a pixel from an outline."""
+
+# Taubin (1995), "A signal processing approach to fair surface design": a step that smooths and one
+# that swells, so that round things keep their size.
+_SMOOTH, _SWELL = 0.5, -0.53
+_MOST_TIGHTENINGS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Fixed:
+    """What stays on pixel edges.
+
+    Attributes:
+        nodes: keys of corners where more than two outlines meet.
+        edges: keys of the middles of edges.
+    """
+
+    nodes: Keys
+    edges: Keys
+
+
+NOTHING_FIXED = Fixed(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def smoothed(
+    geometries: Geometries,
+    passes: int,
+    fixed: Fixed = NOTHING_FIXED,
+    shifts: FloatArray | None = None,
+) -> Geometries:
+    """Outlines without stairs.
+
+    Every point of the result lies within half a pixel of the outline that it was, and the other way
+    round. It is valid where that was, with as many parts and holes.
+
+    Args:
+        geometries: [N], Polygon or MultiPolygon along pixel edges, raster px.
+        passes: how often to smooth; 0 only cuts the corners.
+        fixed: what stays in place.
+        shifts: where to begin, float64 [M] px for the M `UnitEdges`; None in the middles.
+    """
+    edges = UnitEdges.of(geometries)
+    if not len(edges.corners_xy):
+        return geometries
+    still = among(edges.edge_keys, fixed.edges)
+    still_before = still[edges.previous]
+    # A corner stays where outlines meet, and at either end of an edge that stays.
+    stays = among(edges.corner_keys, fixed.nodes) | still | still_before
+    begin = np.zeros(len(still)) if shifts is None else shifts.clip(-_REACH_PX, _REACH_PX)
+    begin[still] = 0.0
+    passages = _tightened(edges, _relaxed(edges, begin, still, stays, passes), stays)
+    # Of corners between two edges that stay, those that don't turn say nothing.
+    turns = (edges.steps_xy != edges.steps_xy[edges.previous]).any(axis=1)
+    node = among(edges.corner_keys, fixed.nodes)
+    kept = stays & (turns | node | (still != still_before))
+    return _drawn(edges, passages, kept, ~still)
+
+
+def noded(geometries: Geometries, fixed: Fixed) -> Geometries:
+    """The same outlines, with a vertex wherever they turn or more than two of them meet.
+
+    Args:
+        geometries: [N], Polygon or MultiPolygon along pixel edges, raster px.
+        fixed: whose nodes are taken.
+    """
+    edges = UnitEdges.of(geometries)
+    turns = (edges.steps_xy != edges.steps_xy[edges.previous]).any(axis=1)
+    kept = turns | among(edges.corner_keys, fixed.nodes)
+    return _drawn(edges, np.zeros(len(kept)), kept, np.zeros(len(kept), np.bool_))
+
+
+def _drawn(
+    edges: UnitEdges,
+    shifts: FloatArray,
+    kept_corners: NDArray[np.bool_],
+    kept_middles: NDArray[np.bool_],
+) -> Geometries:
+    places = np.stack([edges.corners_xy, _passages(edges, shifts)], axis=1)
+    kept = np.stack([kept_corners, kept_middles], axis=1)
+    return edges.rebuilt(places[kept], np.nonzero(kept)[0])
+
+
+def _passages(edges: UnitEdges, shifts: FloatArray) -> FloatArray:
+    """float64 [M, 2]: where each edge is passed, if that is shifted across it."""
+    places = edges.middles_xy
+    places[np.arange(len(places)), edges.axes] += shifts
+    return places
+
+
+def _relaxed(
+    edges: UnitEdges,
+    shifts: FloatArray,
+    still: NDArray[np.bool_],
+    stays: NDArray[np.bool_],
+    passes: int,
+) -> FloatArray:
+    """Shifts after smoothing along the rings.
+
+    Args:
+        edges: M edges.
+        shifts: float64 [M], px across each edge, to the right or down.
+        still: bool [M], edges that stay.
+        stays: bool [M], corners that stay: smoothing doesn't look beyond.
+        passes: how often.
+    """
+    axes, rows = edges.axes, np.arange(len(shifts))
+    middles = edges.middles_xy
+    before, after = edges.previous, edges.following
+    corner = edges.corners_xy[rows, axes].astype(np.float64)
+    end = edges.corners_xy[after, axes].astype(np.float64)
+    stays_after = stays[after]
+    middle = middles[rows, axes]
+    for factor in (_SMOOTH, _SWELL) * passes:
+        places = _passages(edges, shifts)
+        # NOTE: the sum of two numbers doesn't depend on their order, so that whoever walks the
+        # other way round gets the same.
+        sides = np.where(stays, corner, places[before, axes]) + np.where(
+            stays_after, end, places[after, axes]
+        )
+        shifts = shifts + factor * (sides * 0.5 - (middle + shifts))
+        shifts = np.where(still, 0.0, shifts.clip(-_REACH_PX, _REACH_PX))
+    return shifts
+
+
+def _tightened(edges: UnitEdges, shifts: FloatArray, stays: NDArray[np.bool_]) -> FloatArray:
+    """Shifts by which no corner ends up further than half a pixel from the outline."""
+    before, after = edges.previous, edges.following
+    turns = (edges.steps_xy != edges.steps_xy[before]).any(axis=1) & ~stays
+    for attempt in range(_MOST_TIGHTENINGS):
+        places = _passages(edges, shifts)
+        far = turns & (_distances(edges.corners_xy, places[before], places) > 0.5)
+        if not far.any():
+            break
+        at_either_end = far | far[after]
+        tighter = shifts * 0.75
+        if attempt == _MOST_TIGHTENINGS - 1:
+            tighter = shifts.clip(-_SAFE_PX, _SAFE_PX)
+            at_either_end = np.ones_like(far)
+        shifts = np.where(at_either_end, tighter, shifts)
+    return shifts
+
+
+def _distances(points: IntArray, starts: FloatArray, ends: FloatArray) -> FloatArray:
+    """float64 [M]: from each point to the line between a start and an end."""
+    # Sorted ends give the same number, whichever way round an outline is walked.
+    swap = (starts[:, 0] > ends[:, 0]) | (
+        (starts[:, 0] == ends[:, 0]) & (starts[:, 1] > ends[:, 1])
+    )
+    a = np.where(swap[:, None], ends, starts)
+    along, away = np.where(swap[:, None], starts, ends) - a, points - a
+    length = np.maximum((along**2).sum(axis=1), 1e-12)
+    share = ((along * away).sum(axis=1) / length).clip(0.0, 1.0)
+    return np.asarray(np.hypot(*(away - share[:, None] * along).T))
+
+
+def shifts_of_field(
+    edges: UnitEdges, field: NDArray[np.float32], offset_xy: tuple[int, int]
+) -> FloatArray:
+    """Where a field changes its sign between pixel centres, px from the middle of each edge.
+
+    Args:
+        edges: M edges, walked with the object on their right, as `outlines.trace` does.
+        field: [h, w], such as logits: positive in the object. Beyond it nothing is known.
+        offset_xy: column and row of its first pixel.
+
+    Returns:
+        float64 [M], to the right or down, 0 where the field doesn't say.
+    """
+    steps = edges.steps_xy
+    right = np.stack([-steps[:, 1], steps[:, 0]], axis=1)
+    # Twice the middle is odd along the edge's own axis; its two pixels are half a pixel away.
+    doubled = 2 * edges.corners_xy + steps
+    inner, outer = ((doubled + sign * right - 1) // 2 - np.array(offset_xy) for sign in (1, -1))
+    size = np.array(field.shape[::-1])
+    known = ((inner >= 0) & (inner < size) & (outer >= 0) & (outer < size)).all(axis=1)
+    shifts = np.zeros(len(steps))
+    inside = field[inner[known, 1], inner[known, 0]].astype(np.float64)
+    outside = field[outer[known, 1], outer[known, 0]].astype(np.float64)
+    crosses = (inside > 0) & (outside <= 0)
+    towards = np.where(crosses, outside / np.where(crosses, outside - inside, 1.0) - 0.5, 0.0)
+    shifts[known] = towards * right[known].sum(axis=1)
+    return shifts

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from rasterio.crs import CRS
+
+from samgeo_core.cli import FAILED, OK, USAGE, main
+from samgeo_core.geogrid import GeoGrid
+from samgeo_core.results.export import write_vector
+from samgeo_core.results.labels import label_raster, write_label_raster
+from samgeo_core.results.vectorize import vectorize
+from tests.core.results.test_vectorize import blobs
+from tests.factories import UTM_33N, MakeRaster
+
+OBJECTS = blobs(0)
+GRID = GeoGrid(OBJECTS.shape_hw, UTM_33N, CRS.from_epsg(32633))
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    """What a run leaves of its objects."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    write_label_raster(folder / "labels.tif", label_raster(OBJECTS), GRID)
+    write_vector(vectorize(OBJECTS, GRID), folder / "objects.gpkg")
+    return folder
+
+
+def test_objects_of_a_run_keep_what_it_said_of_them(run_dir: Path, tmp_path: Path) -> None:
+    assert main(["vectorize", str(run_dir), str(tmp_path / "out.gpkg")]) == OK
+    found, was = gpd.read_file(tmp_path / "out.gpkg"), vectorize(OBJECTS, GRID)
+    for name in ("object_id", "parent_id", "score", "stability", "area_px"):
+        assert found[name].tolist() == was[name].tolist()
+    assert found.is_valid.all()
+    assert found.crs == was.crs
+    assert {"length_m", "orientation_deg", "touches_edge", "lon", "lat"} <= set(found.columns)
+
+
+def test_pixel_outlines_are_those_of_the_run(run_dir: Path, tmp_path: Path) -> None:
+    assert main(["vectorize", str(run_dir), str(tmp_path / "out.parquet"), "--pixels"]) == OK
+    found, was = gpd.read_parquet(tmp_path / "out.parquet"), vectorize(OBJECTS, GRID)
+    assert shapely.equals(found.geometry.values, was.geometry.values).all()
+
+
+def test_a_partition_of_a_run_covers_what_the_image_covers(
+    run_dir: Path, tmp_path: Path, make_raster: MakeRaster
+) -> None:
+    data = np.full((3, *OBJECTS.shape_hw), 7, np.uint8)
+    data[:, :6] = 0
+    image = make_raster(data=data, nodata=0)
+    out = tmp_path / "out.gpkg"
+    asked = ["--product", "partition", "--image", str(image), "--fill", "2"]
+    assert main(["vectorize", str(run_dir), str(out), *asked]) == OK
+    found = gpd.read_file(out)
+    parts = shapely.get_parts(found.geometry.values)
+    assert shapely.coverage_is_valid(parts)
+    n_valid = (OBJECTS.shape_hw[0] - 6) * OBJECTS.shape_hw[1]
+    assert found.area.sum() == pytest.approx(n_valid * 0.25, rel=1e-9)
+    assert found["area_px"].sum() == n_valid
+    assert (found["mean_b1"] == 7).all()
+    assert found["score"].notna().equals(found["object_id"] > 0)
+
+
+def test_labels_become_a_shapefile_with_a_key(run_dir: Path, tmp_path: Path) -> None:
+    labels, out = run_dir / "labels.tif", tmp_path / "out.shp"
+    assert main(["vectorize", str(labels), str(out), "--tolerance", "0.3m", "--regular"]) == OK
+    found = gpd.read_file(out)
+    ids = np.unique(label_raster(OBJECTS))
+    assert found["object_id"].tolist() == ids[ids > 0].tolist()
+    key = (tmp_path / "out.fields.csv").read_text("utf-8-sig")
+    assert "perim_m,perimeter_m,m," in key
+    assert all(f"\n{name}," in key for name in found.columns.drop("geometry"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["run", "out.gpkg", "--tolerance", "3"], USAGE, "0.5px or 0.3m"),
+        (["run", "out.gpkg", "--product", "partition", "--circles"], USAGE, "gaps and overlaps"),
+        (["run", "out.doc"], FAILED, "must end in one of"),
+        ([".", "out.gpkg"], FAILED, "labels.tif, objects.gpkg is needed"),
+        (["none.tif", "out.gpkg"], FAILED, "none.tif"),
+    ],
+)
+def test_what_can_not_be_done_is_told_in_a_sentence(
+    run_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(run_dir.parent)
+    assert main(["vectorize", *arguments]) == code
+    assert sentence in capsys.readouterr().err
+    assert not (run_dir.parent / "out.gpkg").exists()
