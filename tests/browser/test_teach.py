@@ -58,7 +58,7 @@ def _click(page: Page, server: Server, run: Run, known: KnownScene, index: int) 
         [lat, lng],
     )
     frame.locator("#map_div").click(position={"x": x, "y": y})
-    expect(page.get_by_text(f"Object {index + 1} selected")).to_be_visible()
+    expect(page.get_by_text(f"Object {index + 1} selected")).to_be_visible(timeout=WAIT_MS)
 
 
 def test_classes_are_taught_with_clicks_and_come_home(
@@ -71,7 +71,7 @@ def test_classes_are_taught_with_clicks_and_come_home(
     page.get_by_text("Select objects on the map").wait_for(timeout=2 * WAIT_MS)
     tanks, others = np.flatnonzero(known.kinds == TANK), np.flatnonzero(known.kinds != TANK)
     _click(page, server, run, known, int(tanks[0]))
-    expect(page.get_by_text("like this")).to_be_visible()
+    expect(page.get_by_text("like this")).to_be_visible(timeout=WAIT_MS)
 
     page.get_by_role("radio", name="Classes").click()
     page.get_by_label("Name").fill("Tank")
@@ -83,9 +83,9 @@ def test_classes_are_taught_with_clicks_and_come_home(
         [(mark, tanks[0]), (block, others[0]), (mark, tanks[-1]), (block, others[-1])], start=1
     ):
         _click(page, server, run, known, int(index))
-        expect(button).to_be_enabled()
+        expect(button).to_be_enabled(timeout=WAIT_MS)
         button.click()
-        expect(page.get_by_text(f"{number} mark", exact=False).first).to_be_visible()
+        expect(page.get_by_text(f"{number} mark", exact=False).first).to_be_visible(timeout=WAIT_MS)
     page.get_by_role("button", name="Most doubtful next").click()
     for number in range(5, 10):
         at_hand = page.get_by_text(re.compile(r"Object \d+ selected ·"))
@@ -93,8 +93,8 @@ def test_classes_are_taught_with_clicks_and_come_home(
         is_tank = known.kinds[int(said.split()[1]) - 1] == TANK
         (mark if is_tank else block).click()
         # After its mark comes the next.
-        expect(page.get_by_text(f"{number} marks")).to_be_visible()
-        expect(at_hand).not_to_have_text(said)
+        expect(page.get_by_text(f"{number} marks")).to_be_visible(timeout=WAIT_MS)
+        expect(at_hand).not_to_have_text(said, timeout=WAIT_MS)
 
     with page.expect_download() as download:
         page.get_by_role("link", name="GeoPackage").click()
@@ -109,4 +109,4 @@ def test_classes_are_taught_with_clicks_and_come_home(
     handle = page.wait_for_selector(MAP)
     frame = handle.content_frame() if handle else None
     assert frame is not None
-    expect(frame.locator(".samgeo-legend")).to_contain_text(f"Tank: {named.sum()}")
+    expect(frame.locator(".samgeo-legend")).to_contain_text(f"Tank: {named.sum()}", timeout=WAIT_MS)
