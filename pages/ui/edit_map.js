@@ -34,7 +34,7 @@ window.samgeoEdit = window.samgeoEdit || (() => {
 
   const state = {
     map: null, config: null, selected: [], several: false, mode: null, points: [], label: 1, busy: false,
-    passed: new Set(), message: "", failed: false, asked: 0, last: null,
+    passed: new Set(), message: "", failed: false, asked: 0, last: null, previewing: false,
   };
   const ui = { buttons: {} };
 
@@ -141,7 +141,7 @@ window.samgeoEdit = window.samgeoEdit || (() => {
   }
 
   function click(event, label = null) {
-    if (!state.config || state.busy) return;
+    if (!state.config || (state.busy && !state.previewing)) return;
     Object.assign(state, { message: "", failed: false });
     if (state.mode) { point(event.latlng, label ?? (event.originalEvent.altKey ? 0 : state.label)); return; }
     const hits = window.samgeo.objectsAt(event.layerPoint).map((properties) => properties.object_id);
@@ -165,7 +165,7 @@ window.samgeoEdit = window.samgeoEdit || (() => {
     if (split && state.points.length < 2) { drawPoints(); draw(); return; }
     drawPoints();
     if (split) act("split");
-    else preview();
+    else if (!state.previewing) preview(); // else it goes on with this click when it is done
   }
 
   function drawPoints() {
@@ -230,23 +230,26 @@ window.samgeoEdit = window.samgeoEdit || (() => {
   }
 
   async function preview() {
-    const asked = (state.asked += 1);
-    state.busy = true;
+    const asked = (state.asked += 1), sent = state.points.length;
+    let answered = sent;
+    Object.assign(state, { busy: true, previewing: true });
     draw();
     try {
       const objects = state.mode === "redraw" ? state.selected : [];
       const { outline } = await post("preview", { objects, points: state.points, view: viewCorners() });
       if (asked === state.asked) ui.outline = outline;
     } catch (error) {
-      if (asked === state.asked) { state.points.pop(); fail(error); }
+      if (asked === state.asked) { answered = sent - 1; state.points.splice(answered, 1); fail(error); }
     }
-    state.busy = false;
+    Object.assign(state, { busy: false, previewing: false });
+    if (asked !== state.asked) answered = 0; // others were begun meanwhile
+    if (state.mode && state.mode !== "split" && state.points.length > answered) { preview(); return; }
     drawPoints();
     draw();
   }
 
   function apply() {
-    if (ui.outline) act(state.mode);
+    if (ui.outline && !state.busy) act(state.mode);
   }
 
   async function act(action, more = {}) {

@@ -214,7 +214,12 @@ def test_redraw_and_add_with_a_finger_at_phone_width(
     apply.click()
     studio_map.wait_for_count(n)
     studio_map.tool("Redraw")
+    # No click is lost while the one before is answered.
     studio_map.click((x, y))
+    studio_map.click((x + 3, y + 3))
+    studio_map.click((x - 3, y + 3))
+    marks = studio_map.frame.locator(".leaflet-overlay-pane svg path")
+    expect(marks).to_have_count(3 + 1, timeout=WAIT_MS)
     expect(apply).to_be_enabled(timeout=WAIT_MS)
     apply.click()
     studio_map.wait_for_status("Object")
