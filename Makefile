@@ -9,6 +9,7 @@ MODEL ?= $(or $(SAMGEO_MODEL),vit_t)
 PYTEST_ARGS ?=
 SCENES ?=
 BENCH_ARGS ?=
+PEER ?=
 export PYTHON TORCH_INDEX_URL VENV
 
 # What is done leaves a stamp: a second run has nothing to install and asks no network.
@@ -19,7 +20,7 @@ ASSETS_READY := node_modules/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test bench bench-speed bench-quality venv venv-dev assets model samples chromium lint format clean
+.PHONY: help run test bench bench-speed bench-quality bench-outlines venv venv-dev assets model samples chromium lint format clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,13 +35,16 @@ run: venv assets model samples ## install what is missing and start the app on P
 test: venv-dev assets model samples chromium lint ## install what tests need, check and test everything
 	$(PY) -m pytest -q $(PYTEST_ARGS)
 
-bench: bench-speed bench-quality ## both of the next two, on SCENES where they are named
+bench: bench-speed bench-quality bench-outlines ## all of the next three, on SCENES where they are named
 
 bench-speed: venv model ## seconds and memory beside segment-anything-py's generator
 	$(PY) -m benchmarks.speed $(if $(SCENES),--scenes $(SCENES)) $(BENCH_ARGS)
 
 bench-quality: venv model ## recall of labelled objects and coverage, scene by scene
 	$(PY) -m benchmarks.quality $(if $(SCENES),--scenes $(SCENES)) $(BENCH_ARGS)
+
+bench-outlines: venv model ## finished vectors beside samgeo's, which lie in the folder PEER
+	$(PY) -m benchmarks.outlines $(if $(PEER),--peer "$(PEER)")
 
 venv: $(RUN_READY) ## the virtual environment with requirements.txt
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.memory import Cost, metered
+from benchmarks.outlines_tasks import polygons_of_peer, product_of_labels
 from benchmarks.peer import MODEL, generate, load_peer
 from benchmarks.runner import Measurement
 from benchmarks.twins import Masks
@@ -266,6 +267,8 @@ TASKS: dict[str, Callable[..., Measurement]] = {
         vectors_of_peer,
         vectors_of_wholes,
         vectors_of_labels,
+        product_of_labels,
+        polygons_of_peer,
     )
 }
 

@@ -1,0 +1,56 @@
+"""What processes of `benchmarks.outlines` measure."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from benchmarks.memory import metered
+from benchmarks.runner import Measurement
+
+
+def product_of_labels(labels: str, target: str, product: str) -> Measurement:
+    """Ours: a label raster to a finished GeoPackage of objects or a partition."""
+    from samgeo_core.cli import main
+
+    with metered() as cost:
+        status = main(["vectorize", labels, target, "--product", product])
+    if status:
+        raise RuntimeError(f"vectorize ended with {status}.")
+    return _told(cost.seconds, cost.own_bytes, cost.peak_bytes, target)
+
+
+def polygons_of_peer(
+    labels: str, peer: str, target: str, regular: dict[str, float] | None = None
+) -> Measurement:
+    """samgeo's raster_to_vector and, if asked for, its regularize with these arguments.
+
+    NOTE: of the package only the module that holds them, which needs no others.
+    """
+    path = Path(peer) / "samgeo" / "common.py"
+    spec = importlib.util.spec_from_file_location("samgeo_common", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no module.")
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with metered() as cost:
+        module.raster_to_vector(labels, target)
+        if regular is not None:
+            module.regularize(target, target, **regular)
+    return _told(cost.seconds, cost.own_bytes, cost.peak_bytes, target)
+
+
+def _told(seconds: float, own_bytes: int, peak_bytes: int, target: str) -> Measurement:
+    import geopandas as gpd
+    import shapely
+
+    frame = gpd.read_file(target)
+    polygons = shapely.get_parts(frame.geometry.values)
+    return Measurement({
+        "seconds": seconds, "own_bytes": own_bytes, "peak_bytes": peak_bytes,
+        "features": len(frame), "invalid": int((~frame.is_valid).sum()),
+        "columns": frame.shape[1] - 1,
+        "vertices": int(shapely.get_num_coordinates(polygons).sum()),
+        "coverage": bool(shapely.coverage_is_valid(polygons)),
+    })  # fmt: skip
