@@ -34,7 +34,7 @@ def class_tools(
     _advice(known)
     with st.container(horizontal=True, key="teach_more"):
         if len(known.lesson.classes) < MOST_CLASSES:
-            with st.popover("New class", icon=":material/add:"):
+            with st.popover("New", icon=":material/add:"):
                 _new_class(run_id, known)
         with st.popover("Change", icon=":material/edit:"):
             _change_class(run_id, known)

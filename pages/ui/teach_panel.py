@@ -45,6 +45,7 @@ def teach_panel(shown: Selected, selection: Selection) -> Mapping[str, Any]:
     groups: Groups = class_groups(classified(shown)) if has_classes else []
     if not wanted:
         return {"groups": groups}
+    get_context().teaching.warm()
     with st.container(border=True, key="teach_panel"):
         if not _ready(shown):
             return {"groups": groups}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import threading
 from collections.abc import Callable
@@ -50,6 +51,16 @@ class TeachDesk:
         self._store = store
         self._jobs = JobRunner()
         self._busy = threading.Lock()
+        self._warm: threading.Thread | None = None
+
+    def warm(self) -> None:
+        """Import what learns classes, so that the first mark needn't wait for it."""
+        with self._busy:
+            if self._warm is None:
+                self._warm = threading.Thread(
+                    target=importlib.import_module, args=("sklearn.linear_model",), daemon=True
+                )
+                self._warm.start()
 
     def step(self, run_id: str, owner: str, step: Step, base: str | None = None) -> LessonHistory:
         """Make a step of a run's lesson, and keep it.
