@@ -10,82 +10,24 @@ window.samgeoEdit = window.samgeoEdit || (() => {
     redraw: "Click what belongs to the object; with − what doesn’t.",
     add: "Click the object that is missing.",
   };
-  const ICONS = {
-    several: "M3 5h7v7H3zM14 5h7v7h-7zM3 16h7v4H3zM14 17l2.5 2.5L21 15",
-    delete: "M4 7h16M10 7V4h4v3M6 7l1 13h10l1-13M10 11v6M14 11v6",
-    merge: "M9 4H4v16h5M15 4h5v16h-5M8 12h8M13 9l3 3-3 3",
-    split: "M12 3v18M8 7H3v10h5M16 7h5v10h-5",
-    redraw: "M4 20l1-5L16 4l4 4L9 19zM13 7l4 4",
-    smooth: "M3 15c3-9 6-9 9 0s6 9 9 0",
-    add: "M12 5v14M5 12h14",
-    undo: "M8 5L3 10l5 5M3 10h11a6 6 0 010 12h-3",
-    redo: "M16 5l5 5-5 5M21 10H10a6 6 0 000 12h3",
-  };
-  const LABELS = {
-    several: "Several", delete: "Delete", merge: "Merge", split: "Split", redraw: "Redraw",
-    smooth: "Smooth", add: "Add", undo: "Undo", redo: "Redo",
-  };
-  const TITLES = {
-    several: "Select several objects (or hold Shift or Ctrl)", delete: "Delete what is selected (Del)",
-    merge: "Make one object of those selected", split: "Make two objects of the selected one",
-    redraw: "Draw the selected object anew with clicks", smooth: "Smooth the outlines of what is selected",
-    add: "Add an object that is missing", undo: "Undo (Ctrl+Z)", redo: "Redo (Ctrl+Y)",
-  };
-
   const state = {
     map: null, config: null, selected: [], several: false, mode: null, points: [], label: 1, busy: false,
     passed: new Set(), message: "", failed: false, asked: 0, last: null, previewing: false,
   };
-  const ui = { buttons: {} };
-
-  function element(tag, attributes = {}, text = "") {
-    const node = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-    node.textContent = text;
-    return node;
-  }
-
-  function button(name, onClick) {
-    const node = element("button", { type: "button", title: TITLES[name], "aria-label": LABELS[name] });
-    node.innerHTML = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="${ICONS[name]}"/></svg>`;
-    node.append(element("span", {}, LABELS[name]));
-    node.addEventListener("click", onClick);
-    ui.buttons[name] = node;
-    return node;
-  }
-
-  function textButton(name, text, title, onClick) {
-    const node = element("button", { type: "button", title, "aria-label": title, class: `samgeo-${name}` }, text);
-    node.addEventListener("click", onClick);
-    ui.buttons[name] = node;
-    return node;
-  }
+  const ui = {};
 
   function build() {
-    ui.bar = element("div", { class: "samgeo-bar", role: "toolbar", "aria-label": "Correct objects" });
-    const tools = ui.bar.appendChild(element("div", { class: "samgeo-bar-row" }));
-    ui.radius = element("input", { type: "number", min: 1, max: 100, value: 2, "aria-label": "Radius, px", title: "Radius, px" });
-    const smooth = element("span", { class: "samgeo-smooth" });
-    smooth.append(button("smooth", () => act("smooth", { radius_px: Number(ui.radius.value) })), ui.radius);
-    tools.append(
-      button("several", () => { state.several = !state.several; draw(); }),
-      button("delete", () => act("delete")), button("merge", () => act("merge")),
-      button("split", () => toggle("split")), button("redraw", () => toggle("redraw")), smooth,
-      button("add", () => toggle("add")), element("i"), button("undo", () => act("undo")), button("redo", () => act("redo")),
-    );
-    for (const name of ["undo", "redo"]) ui.buttons[name].classList.add("samgeo-icon");
-    const row = ui.bar.appendChild(element("div", { class: "samgeo-bar-row" }));
-    ui.status = element("div", { class: "samgeo-status", role: "status" });
-    row.append(
-      ui.status,
-      textButton("on", "+ object", "Clicks are on the object", () => { state.label = 1; draw(); }),
-      textButton("off", "− background", "Clicks are beside the object (or hold Alt)", () => { state.label = 0; draw(); }),
-      textButton("apply", "Apply", "Apply (Enter)", apply), textButton("cancel", "Cancel", "Cancel (Esc)", leave),
-    );
+    const clicksAre = (label) => () => { state.label = label; draw(); };
+    Object.assign(ui, window.samgeoEditBar.create({
+      several: () => { state.several = !state.several; draw(); },
+      delete: () => act("delete"), merge: () => act("merge"), split: () => toggle("split"), redraw: () => toggle("redraw"),
+      smooth: () => act("smooth", { radius_px: Number(ui.radius.value) }), add: () => toggle("add"),
+      undo: () => act("undo"), redo: () => act("redo"), on: clicksAre(1), off: clicksAre(0), apply, cancel: leave,
+    }));
     document.body.prepend(ui.bar);
     new ResizeObserver(fit).observe(ui.bar);
     document.addEventListener("keydown", key);
-    const map = state.map;
+    const { map } = state;
     map.on("click", click);
     map.on("contextmenu", (event) => { if (state.mode) click(event, 0); });
     map.on("moveend", look);

@@ -241,8 +241,8 @@ def build_map(
     )
     studio_map.default_js = [("leaflet", asset_url("leaflet", "dist/leaflet.js", base_url()))]
     studio_map.default_css = [("leaflet", asset_url("leaflet", "dist/leaflet.css", base_url()))]
-    more = ["edit_map"] if editing else []
-    scripts = ["map_layers", *more, "teach_map"]
+    tools = ["edit_bar", "edit_map"] if editing else []
+    scripts = ["map_layers", *tools, "teach_map"]
     studio_map.add_child(_Script(*(f"{name}.js" for name in scripts)))
     layers: dict[str, Layer] = {}
     if frame.is_geographic:
@@ -256,7 +256,7 @@ def build_map(
         studio_map.add_child(layer)
     studio_map.add_child(folium.LayerControl(collapsed=True))
     bounds = focus or frame.bounds_latlng
-    styles = ["map.css", *(f"{name}.css" for name in more)]
+    styles = ["map.css", *(["edit_map.css"] if editing else [])]
     studio_map.add_child(_Setup(layers, styles, scale=frame.is_geographic, bounds=bounds))
     return studio_map
 
