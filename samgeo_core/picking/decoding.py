@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -35,18 +36,16 @@ class Decoded:
         encoded: the window.
         logits: float32 [M, 256, 256] in the encoder's frame.
         scores: float32 [M], predicted IoU.
-        extents: areas, stability and boxes, px of the window.
         grid: how logits become pixels.
-        seen: float32 [M, r, c], the part of them that the window fills.
-        cell_hw: height and width of one of these logits, px of the raster.
+        masks: bool [M, r, c], which logits are above 0, of those that the window fills.
+        cell_hw: height and width of one logit, px of the raster.
     """
 
     encoded: WindowEmbedding
     logits: Tensor
     scores: NDArray[np.float32]
-    extents: tuple[Extent, ...]
     grid: MaskGrid
-    seen: Tensor
+    masks: Tensor
     cell_hw: tuple[float, float]
 
     @property
@@ -59,16 +58,29 @@ class Decoded:
         """Side of the window, px; of a square as large, where it is none."""
         return math.sqrt(math.prod(self.encoded.window.shape_hw))
 
-    def root_px(self, index: int) -> float:
-        """Root of a mask's area, px of the raster."""
-        return math.sqrt(self.extents[index].area)
+    def roots_px(self) -> NDArray[np.float64]:
+        """Roots of the masks' areas, float64 [M], px of the raster, by whole logits."""
+        roots: NDArray[np.float64] = np.sqrt(self.masks.sum((1, 2)).cpu().numpy() * self.cell_px2)
+        return roots
 
-    def box_xyxy(self, index: int) -> tuple[float, float, float, float]:
-        """Bounds of a mask, px of the raster; all 0 where it is empty."""
-        (x0, y0, x1, y1), window = self.extents[index].box, self.encoded.window
-        if not self.extents[index].area:
-            return 0.0, 0.0, 0.0, 0.0
-        return x0 + window.x, y0 + window.y, x1 + 1.0 + window.x, y1 + 1.0 + window.y
+    def boxes_xyxy(self) -> NDArray[np.float64]:
+        """Bounds of the masks, float64 [M, 4], px of the raster, by whole logits; 0 if empty."""
+        window, (cell_h, cell_w) = self.encoded.window, self.cell_hw
+        boxes = np.zeros((len(self.masks), 4))
+        columns, rows = self.masks.any(1).cpu().numpy(), self.masks.any(2).cpu().numpy()
+        for box, column, row in zip(boxes, columns, rows, strict=True):
+            x, y = np.flatnonzero(column), np.flatnonzero(row)
+            if len(x):
+                box[:] = x[0], y[0], x[-1] + 1, y[-1] + 1
+                box *= (cell_w, cell_h, cell_w, cell_h)
+                box += (window.x, window.y, window.x, window.y)
+        return boxes
+
+    def extent(self, index: int) -> Extent:
+        """Area, bounds and stability of a mask at the raster's resolution, px of the window."""
+        (extent,) = self.grid.extents(self.logits[index : index + 1], 0.0, STABILITY_OFFSET)
+        # NOTE: without a least stability no mask is passed over.
+        return cast(Extent, extent)
 
 
 @torch.no_grad()
@@ -101,15 +113,13 @@ def decode(
     side, padded = logits.shape[-1], model.sam.image_encoder.img_size
     window, (input_h, input_w) = encoded.window, embedding.input_hw
     grid = mask_grid(window.shape_hw, embedding.input_hw, padded, side, model.device)
-    extents = grid.extents(logits, model.sam.mask_threshold, STABILITY_OFFSET)
     step = padded / side
     return Decoded(
         encoded,
         logits,
         state.iou[0].cpu().numpy(),
-        tuple(extent for extent in extents if extent is not None),
         grid,
-        logits[:, : math.ceil(input_h / step), : math.ceil(input_w / step)],
+        logits[:, : math.ceil(input_h / step), : math.ceil(input_w / step)] > 0,
         (step * window.height / input_h, step * window.width / input_w),
     )
 
@@ -117,11 +127,11 @@ def decode(
 def obedience(decoded: Decoded, prompts: ObjectPrompts) -> NDArray[np.bool_]:
     """Whether each mask holds all foreground points and no background point, bool [M]."""
     window, (cell_h, cell_w) = decoded.encoded.window, decoded.cell_hw
-    rows, columns = decoded.seen.shape[1:]
+    rows, columns = decoded.masks.shape[1:]
     cells = (prompts.points_xy - (window.x, window.y)) / (cell_w, cell_h)
     inside = ((cells >= 0) & (cells <= (columns, rows))).all(1)
     x, y = np.clip(cells[inside].astype(np.int64), 0, (columns - 1, rows - 1)).T
-    held = (decoded.seen[:, torch.from_numpy(y), torch.from_numpy(x)] > 0).cpu().numpy()
+    held = decoded.masks[:, torch.from_numpy(y), torch.from_numpy(x)].cpu().numpy()
     obeys: NDArray[np.bool_] = (held == (prompts.labels[inside] == 1)).all(1)
     return obeys
 
@@ -130,7 +140,7 @@ def form_masks(decoded: Decoded, which: Sequence[int]) -> list[PickedMask]:
     """Some of the masks, each at the raster's resolution where it lies; empty ones are left out."""
     masks = []
     for index in which:
-        extent = decoded.extents[index]
+        extent = decoded.extent(index)
         if not extent.area:
             continue
         mask = _form(decoded, index, extent)

@@ -38,11 +38,11 @@ def rank(
         return sorted(places, key=lambda at: -views[at[0]].scores[at[1]])
     fits = None
     if prompts.has_size:
-        boxes = np.array([views[i].box_xyxy(j) for i, j in places])
+        boxes = np.concatenate([view.boxes_xyxy() for view in views])
         fits = _box_ious(boxes, np.array(prompts.extent_xyxy))
     ballot = Ballot(
         scores=np.concatenate([view.scores for view in views]).astype(np.float64),
-        shares=np.array([views[i].root_px(j) / (view_px or views[i].side_px) for i, j in places]),
+        shares=np.concatenate([view.roots_px() / (view_px or view.side_px) for view in views]),
         obeys=np.concatenate([obedience(view, prompts) for view in views]),
         fits=fits,
     )
@@ -60,7 +60,7 @@ def _box_ious(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[n
 
 def agreement(views: Sequence[Decoded]) -> NDArray[np.float64]:
     """IoU [N, N] of all masks of some windows, in the order of windows and masks."""
-    areas = [_counts(view.seen > 0) * view.cell_px2 for view in views]
+    areas = [view.masks.flatten(1).sum(1).float() * view.cell_px2 for view in views]
     rows: list[list[Tensor]] = [[torch.empty(0)] * len(views) for _ in views]
     for i, one in enumerate(views):
         for j, other in enumerate(views[: i + 1]):
@@ -79,40 +79,34 @@ def _common_px2(one: Decoded, other: Decoded) -> Tensor:
     """Area [M, N] of the intersections, px² of the raster."""
     if one.cell_px2 > other.cell_px2:
         return _common_px2(other, one).t()
-    fine = (one.seen > 0).flatten(1).float()
-    theirs = other.seen if one is other else _on_grid_of(one, other)
-    return fine @ (theirs > 0).flatten(1).float().t() * one.cell_px2
+    theirs = other.masks if one is other else _on_grid_of(one, other)
+    common: Tensor = one.masks.flatten(1).float() @ theirs.flatten(1).float().t()
+    return common * one.cell_px2
 
 
 def _on_grid_of(one: Decoded, other: Decoded) -> Tensor:
-    """The other's logits [N, 256, 256] at the cells of one; below 0 where it shows nothing."""
-    rows, columns = _places(one, other)
-    upright = _resampled(other.seen.transpose(1, 2), rows).transpose(1, 2)
-    return _resampled(upright, columns)
-
-
-def _resampled(logits: Tensor, places: Tensor) -> Tensor:
-    """Logits [N, h, w] at fractional columns, linearly; below 0 beyond the first and last cell."""
-    last = logits.shape[2] - 1
-    at = places.clamp(0, last)
-    low = at.floor().long()
-    left, right = logits[:, :, low], logits[:, :, (low + 1).clamp(max=last)]
-    between = torch.lerp(left, right, at - low)
-    return between.masked_fill((places < -0.5) | (places > last + 0.5), -1.0)
-
-
-def _places(one: Decoded, other: Decoded) -> tuple[Tensor, Tensor]:
-    """Rows and columns of the other's logits at which the cells of one lie, fractions of a cell."""
+    """The other's masks, bool [N, r, c], at the middles of the cells of one, which are finer."""
     window, origin = one.encoded.window, other.encoded.window
-    shifts = window.y - origin.y, window.x - origin.x
     rows, columns = (
-        ((torch.arange(n, device=one.seen.device) + 0.5) * here + shift) / there - 0.5
+        ((torch.arange(n, device=one.masks.device) + 0.5) * here + shift) / there - 0.5
         for n, here, there, shift in zip(
-            one.seen.shape[1:], one.cell_hw, other.cell_hw, shifts, strict=True
+            one.masks.shape[1:],
+            one.cell_hw,
+            other.cell_hw,
+            (window.y - origin.y, window.x - origin.x),
+            strict=True,
         )
     )
-    return rows, columns
+    height, width = other.masks.shape[1:]
+    (down, y), (across, x) = _between(rows, height), _between(columns, width)
+    above: Tensor = down @ other.logits[:, y, x] @ across.t() > 0
+    inside = [(at > -0.5) & (at < n - 0.5) for at, n in ((rows[:, None], height), (columns, width))]
+    return above & inside[0] & inside[1]
 
 
-def _counts(masks: Tensor) -> Tensor:
-    return masks.flatten(1).sum(1).float()
+def _between(places: Tensor, size: int) -> tuple[Tensor, slice]:
+    """Linear interpolation at fractions of cells as a matrix, and the cells that it is of."""
+    at = places.clamp(0, size - 1)
+    used = slice(int(at[0]), int(at[-1]) + 2)
+    cells = torch.arange(size, device=places.device)[used]
+    return (1 - (at[:, None] - cells).abs()).clamp(min=0), used

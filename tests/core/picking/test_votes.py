@@ -33,9 +33,8 @@ def shown(window: Window, discs: list[tuple[float, float, float]]) -> Decoded:
         WindowEmbedding(window, embedding, np.ones(window.shape_hw, bool)),
         logits,
         np.full(len(discs), 0.9, np.float32),
-        tuple(extent for extent in grid.extents(logits, 0.0, 1.0) if extent),
         grid,
-        logits[:, : math.ceil(input_hw[0] / 4), : math.ceil(input_hw[1] / 4)],
+        logits[:, : math.ceil(input_hw[0] / 4), : math.ceil(input_hw[1] / 4)] > 0,
         cell_hw,
     )
 
