@@ -5,7 +5,7 @@ import streamlit as st
 from pages.ui.display import display_form, look_at
 from pages.ui.errors import friendly
 from pages.ui.facts import raster_advice, raster_facts
-from pages.ui.layout import SEGMENT, advice_list, fact_list
+from pages.ui.layout import PICK, SEGMENT, advice_list, fact_list
 from pages.ui.map import MapView, base_url, build_map, satellite_at_start, show_map
 from pages.ui.sources import recent_scenes, sample_gallery, server_files, upload_box
 from pages.ui.state import current_scene
@@ -42,6 +42,7 @@ def _show_scene(scene: Scene) -> None:
             width="stretch",
         ):
             st.switch_page(SEGMENT)
+        st.page_link(PICK, label="Or pick single objects", icon=":material/ads_click:")
         with st.expander("Bands and brightness", icon=":material/tune:"):
             display_form(scene)
     with left:

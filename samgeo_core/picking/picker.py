@@ -152,9 +152,11 @@ class Picker:
         for i, window in enumerate(windows):
             monitor.step(STAGE, i, len(windows))
             try:
-                self._encoded(window)
+                encoded = self._encoded(window)
             except ParameterError:
                 continue  # no data there
+            # What the first click in a window would have to wait for beside its embedding.
+            self._store.terms(self._key(window), self.model, encoded)
         monitor.step(STAGE, len(windows), len(windows))
 
     def windows_for(self, prompts: ObjectPrompts, view: Window | None = None) -> list[Window]:

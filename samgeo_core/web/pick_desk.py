@@ -106,7 +106,7 @@ class PickDesk:
         return Answer(body, seconds)
 
     def preview(self, scene: Scene, values: Values) -> Answer:
-        """What a click would give, from what is encoded already; changes nothing.
+        """About what a click would give, from one window that is encoded; changes nothing.
 
         Raises:
             ParameterError: as `act`.
@@ -115,7 +115,9 @@ class PickDesk:
         prompts = joined(None, prompts_in(values, frame, shape_hw))
         view = view_in(values, frame, shape_hw)
         try:
-            pick = self._pickers.picker(scene).pick(prompts, view=view, ready_only=True)
+            pick = self._pickers.picker(scene).pick(
+                prompts, view=view, ready_only=True, effort="quick"
+            )
         except NotReadyError:
             return Answer('{"ready":false}')
         masks, chosen = masks_of(pick.candidates, pick.chosen)
