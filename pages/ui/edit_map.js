@@ -5,6 +5,7 @@ window.samgeoEdit = window.samgeoEdit || (() => {
 
   const SAME_PLACE_PX = 5; // a second click this near means what lies around
   const LOOK_PAUSE_MS = 400;
+  const MOST_WAITING = 50; // steps
   const HINTS = {
     split: "Click one part of the object, then the other.",
     redraw: "Click what belongs to the object; with − what doesn’t.",
@@ -13,6 +14,7 @@ window.samgeoEdit = window.samgeoEdit || (() => {
   const state = {
     map: null, config: null, selected: [], several: false, mode: null, points: [], label: 1, busy: false,
     passed: new Set(), message: "", failed: false, asked: 0, last: null, previewing: false,
+    queue: [], // steps to undo or redo that wait for the one before
   };
   const ui = {};
 
@@ -167,8 +169,9 @@ window.samgeoEdit = window.samgeoEdit || (() => {
 
   function fail(error) {
     const told = error.stale !== undefined ? error.message : "The server can’t be reached. Try again.";
-    Object.assign(state, { message: told, failed: true });
+    state.queue = [];
     if (error.stale) { state.passed.clear(); leave(); tellPage(`${Date.now()}`); }
+    Object.assign(state, { message: told, failed: true });
   }
 
   async function preview() {
@@ -195,9 +198,13 @@ window.samgeoEdit = window.samgeoEdit || (() => {
   }
 
   async function act(action, more = {}) {
-    if (state.busy) return;
+    const again = ["undo", "redo"].includes(action);
+    if (state.busy) { // keys may come faster than answers
+      if (again && state.queue.length < MOST_WAITING) state.queue.push(action);
+      return;
+    }
     const values = { objects: state.selected, points: state.points, view: viewCorners(), ...more };
-    if (["undo", "redo"].includes(action)) leave();
+    if (again) leave();
     Object.assign(state, { busy: true, message: "", failed: false });
     draw();
     try {
@@ -218,16 +225,20 @@ window.samgeoEdit = window.samgeoEdit || (() => {
       fail(error);
     }
     draw();
+    const next = state.queue.shift();
+    if (next && state.config[`can_${next}`]) act(next);
+    else state.queue = [];
   }
 
   const tellPage = (revision) => window.Streamlit && window.Streamlit.setComponentValue({ edits: revision });
 
   function key(event) {
-    if (!state.config || state.busy || event.target.tagName === "INPUT") return;
+    if (!state.config || event.target.tagName === "INPUT") return;
     const { buttons: b } = ui, name = event.key.toLowerCase(), ctrl = event.ctrlKey || event.metaKey;
     const press = (node) => { event.preventDefault(); if (!node.disabled && !node.hidden) node.click(); };
-    if (ctrl && name === "z") press(event.shiftKey ? b.redo : b.undo);
-    else if (ctrl && name === "y") press(b.redo);
+    const step = ctrl && (name === "y" || (name === "z" && event.shiftKey) ? "redo" : name === "z" && "undo");
+    if (step) { event.preventDefault(); if (state.busy || state.config[`can_${step}`]) act(step); }
+    else if (state.busy) return;
     else if (!ctrl && ["delete", "backspace"].includes(name)) press(b.delete);
     else if (name === "enter" && event.target.tagName !== "BUTTON") press(b.apply);
     else if (name === "escape") { if (state.mode) leave(); else select([]); }
