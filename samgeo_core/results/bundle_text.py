@@ -11,6 +11,7 @@ from samgeo_core.vectors.fields import field_of
 _FILES = {
     "labels.tif": "raster of object ids; 0 = no object",
     "mask.tif": "raster mask; 255 = an object, 0 = none",
+    "classes.tif": "raster of classes with their colours; run.json names its values",
     "annotations.png": "picture of the objects",
     "run.json": "how this was made: model, parameters, hashes, figures",
     "objects.gpkg": "polygons, GeoPackage (QGIS, ArcGIS): the one to open if in doubt",

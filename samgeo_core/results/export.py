@@ -36,7 +36,7 @@ _SUFFIXES = {
     ".json": "geojson",
     ".geoparquet": "parquet",
 }
-_RUN_FILES = ("run.json", "labels.tif", "mask.tif", "annotations.png")
+_RUN_FILES = ("run.json", "labels.tif", "mask.tif", "classes.tif", "annotations.png")
 _COMPRESSED_SUFFIXES = {".tif", ".png", ".parquet"}
 
 

@@ -139,10 +139,34 @@ def classes_record(shown: Selected) -> dict[str, Any]:
         return {}
     known = classified(shown)
     classes = [
-        {"name": c.name, "color": c.color, "n_objects": len(known.members(c.number))}
-        for c in known.lesson.classes
+        {"value": i, "name": c.name, "color": c.color, "n_objects": len(known.members(c.number))}
+        for i, c in enumerate(known.lesson.classes, start=1)
     ]
     return {"classes": classes, "n_marks": len(known.lesson.marks)}
+
+
+def write_class_raster(path: Path, shown: Selected) -> None:
+    """Write a GeoTIFF of classes with their colours: 1 for the first class, 0 where none is.
+
+    Of objects that overlap the smallest one that has a class counts.
+
+    Raises:
+        ExportError: what was taught can't be read, or the file can't be written.
+    """
+    from samgeo_core.results.geotiff import write_geotiff
+    from samgeo_core.results.labels import label_raster
+
+    known = classified(shown)
+    numbers = [item.number for item in known.lesson.classes]
+    values = np.array([numbers.index(n) + 1 if n in numbers else 0 for n in known.numbers.tolist()])
+    has_class = np.flatnonzero(values)
+    by_label = np.concatenate([[0], values[has_class]]).astype(np.uint8)
+    raster = by_label[label_raster(shown.objects.select(has_class))]
+    colors = {0: (0, 0, 0, 0)}
+    for i, item in enumerate(known.lesson.classes, start=1):
+        red, green, blue = bytes.fromhex(item.color[1:])
+        colors[i] = (red, green, blue, 255)
+    write_geotiff(path, raster, shown.source.place.grid, color_table=colors)
 
 
 def rows_of(shown: Selected, table: FeatureTable) -> NDArray[np.int64]:
@@ -211,4 +235,5 @@ __all__ = [
     "frame_with_classes",
     "lesson_of",
     "rows_of",
+    "write_class_raster",
 ]

@@ -17,7 +17,12 @@ from samgeo_core.errors import ExportError, NotFoundError, RasterError
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.web.bundles import bundle_pieces
 from samgeo_core.web.cache import LruCache
-from samgeo_core.web.classes import classes_record, classes_version, frame_with_classes
+from samgeo_core.web.classes import (
+    classes_record,
+    classes_version,
+    frame_with_classes,
+    write_class_raster,
+)
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_query
@@ -27,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 MOST_IN_KML = 50_000
 """KML is held in memory while it is written, and programs open no more with pleasure."""
+
+CLASSES_FILE = "classes.tif"
+"""There where the run's owner has taught classes."""
 
 KEPT_FILES = 24
 """How many made files are kept of a run; others are made anew when asked for again."""
@@ -82,13 +90,17 @@ class ReadyStream:
 def offered_downloads(run: Run) -> dict[str, Download]:
     """What can be had of a run; of one that goes region by region, what any number allows."""
     if not run.is_streamed:
-        return downloads()
-    left_out = {"annotations.png"}
+        return downloads() if classes_version(run) else _without(downloads(), CLASSES_FILE)
+    left_out = {"annotations.png", CLASSES_FILE}
     if int(run.record.get("n_objects", 0)) > MOST_IN_KML:
         left_out.add("objects.kml")
-    offered = {name: item for name, item in downloads().items() if name not in left_out}
+    offered = _without(downloads(), *left_out)
     offered["bundle.zip"] = replace(offered["bundle.zip"], title="Files of the run (zip)")
     return offered
+
+
+def _without(offered: Mapping[str, Download], *names: str) -> dict[str, Download]:
+    return {name: item for name, item in offered.items() if name not in names}
 
 
 @lru_cache(maxsize=1)
@@ -102,6 +114,7 @@ def downloads() -> dict[str, Download]:
     others = [
         Download("labels.tif", "Label raster (GeoTIFF)", "image/tiff"),
         Download("mask.tif", "Mask raster (GeoTIFF)", "image/tiff"),
+        Download(CLASSES_FILE, "Class raster (GeoTIFF)", "image/tiff"),
         Download("annotations.png", "Picture of the objects (PNG)", "image/png"),
         Download("run.json", "Parameters and figures (JSON)", "application/json"),
         Download("bundle.zip", "Everything (zip)", "application/zip"),
@@ -190,7 +203,7 @@ def file_stem(name: str) -> str:
 
 def _tells_classes(filename: str) -> bool:
     """Whether a file changes with the classes of objects."""
-    return filename.startswith("objects.") or filename in ("run.json", "bundle.zip")
+    return filename.startswith("objects.") or filename in ("run.json", "bundle.zip", CLASSES_FILE)
 
 
 _WRITTEN_BY_PIPELINE = ("objects.gpkg", "labels.tif", "mask.tif", "annotations.png", "run.json")
@@ -214,6 +227,8 @@ def _make(path: Path, filename: str, chosen: Selected, image: Callable[[], Scene
         _make_bundle(chosen, path, image)
     elif filename == "annotations.png":
         _make_picture(chosen, path, image)
+    elif filename == CLASSES_FILE:
+        _make_classes(chosen, path)
     elif filename in _MAKERS:
         _MAKERS[filename](chosen, path)
     else:
@@ -240,6 +255,8 @@ def _make_bundle(chosen: Selected, path: Path, image: Callable[[], Scene] | None
     with tempfile.TemporaryDirectory(prefix=".bundle-", dir=path.parent) as folder:
         for name, make in _MAKERS.items():
             make(chosen, Path(folder) / name)
+        if frame is not chosen.frame:
+            _make_classes(chosen, Path(folder) / CLASSES_FILE)
         try:
             _make_picture(chosen, Path(folder) / "annotations.png", image)
         except ExportError as error:
@@ -275,6 +292,10 @@ def _make_mask(chosen: Selected, path: Path) -> None:
     from samgeo_core.results.labels import binary_mask, write_mask_raster
 
     write_mask_raster(path, binary_mask(chosen.objects), chosen.source.place.grid)
+
+
+def _make_classes(chosen: Selected, path: Path) -> None:
+    write_class_raster(path, chosen)
 
 
 def _make_record(chosen: Selected, path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import SegmentConfig, SelectionRule
@@ -186,16 +187,33 @@ def test_archive_record_and_map_tell_the_classes(desk: TeachDesk, run: Run, tmp_
     assert isinstance(record, ReadyFile)
     told = json.loads(record.path.read_text())
     assert told["n_marks"] == 2
-    assert told["classes"][0] == {"name": "Dächer", "color": "#aa0000", "n_objects": 6}
+    assert told["classes"][0] == {"name": "Dächer", "color": "#aa0000", "n_objects": 6, "value": 1}
     bundle = make_download(run, "bundle.zip")
     assert isinstance(bundle, ReadyFile)
     with zipfile.ZipFile(bundle.path) as archive:
         assert "class_name" in archive.read("README.txt").decode()
         layer = gpd.read_file(archive.extract("objects.gpkg", tmp_path))
         assert json.loads(archive.read("run.json"))["classes"] == told["classes"]
+        assert "classes.tif" in archive.namelist()
     assert set(layer["class_name"]) == {"Dächer", "Fields"}
     features = json.loads(gzip.decompress(objects_layer(run)))["features"]
     assert {f["properties"]["class_name"] for f in features} == {"Dächer", "Fields"}
+
+
+def test_the_class_raster_has_the_classes_colours(desk: TeachDesk, run: Run) -> None:
+    with pytest.raises(NotFoundError):
+        make_download(run, "classes.tif")
+    _teach(desk, run)
+    made = make_download(run, "classes.tif")
+    assert isinstance(made, ReadyFile)
+    with rasterio.open(made.path) as dataset:
+        values, colors = dataset.read(1), dataset.colormap(1)
+        assert dataset.crs == selected(run).source.place.grid.crs
+    expected = np.zeros((200, 300), np.uint8)
+    for item in selected(run).objects:
+        expected[item.slices] = 1 if item.area_px < 400 else 2
+    np.testing.assert_array_equal(values, expected)
+    assert (colors[1], colors[2]) == ((0xAA, 0, 0, 255), (0, 0xAA, 0, 255))
 
 
 class TestWhoMayTeach:

@@ -34,6 +34,7 @@ def test_what_there_is_to_download() -> None:
         *(f"objects.{suffix}" for suffix in VECTORS),
         "labels.tif",
         "mask.tif",
+        "classes.tif",
         "annotations.png",
         "run.json",
         "bundle.zip",
