@@ -97,11 +97,11 @@ def _accuracy(arguments: argparse.Namespace, folder: Path) -> Iterator[str]:
         frame = frame.assign(geometry=frame.affine_transform(inverse.to_shapely()))
         return dict(frame.set_crs(None, allow_override=True).dissolve(key).geometry)
 
-    target = folder / "outlines.gpkg"
-    layers: dict[str, tuple[dict[int, Any], Measurement | None]] = {}
+    target, theirs = folder / "ours.gpkg", folder / "theirs.gpkg"
+    layers: dict[str, dict[int, Any]] = {}
     for name, given in OURS.items():
-        command(["vectorize", str(labels), str(target), *given])
-        layers[name] = in_px(target, "object_id"), None
+        command(["vectorize", str(labels), str(target), "--quiet", *given])
+        layers[name] = in_px(target, "object_id")
     if arguments.peer is not None:
         px = abs(grid.transform.a)
         same = {"parallel_threshold": 2 * px, "simplify_tolerance": 1.5 * px}
@@ -110,17 +110,17 @@ def _accuracy(arguments: argparse.Namespace, folder: Path) -> Iterator[str]:
             ("samgeo, then regularize", {}),
             ("samgeo, then regularize with our lengths", same),
         ):
-            peer = {"labels": str(labels), "peer": str(arguments.peer), "target": str(target)}
-            told = measure("polygons_of_peer", **peer, regular=regular)
-            layers[name] = in_px(target, "value"), told
-    roofs = _matched(labelled_objects(drawn), layers["ours, pixel edges"][0])
+            peer = {"labels": str(labels), "peer": str(arguments.peer), "target": str(theirs)}
+            measure("polygons_of_peer", **peer, regular=regular)
+            layers[name] = in_px(theirs, "value")
+    roofs = _matched(labelled_objects(drawn), layers["ours, pixel edges"])
     yield (
         f"{scene.name}: mean distance of outlines from {len(roofs.values)} drawn roofs that an "
         f"object matches at IoU {MATCH_IOU} or more, both ways, px; the drawing itself is within "
         "1 to 3 px. All of the same label raster."
     )
     columns = ("outlines", "found", "mean distance px", "mean IoU", "vertices each", "invalid")
-    yield table(columns, [_row(name, found, roofs) for name, (found, _) in layers.items()])
+    yield table(columns, [_row(name, found, roofs) for name, found in layers.items()])
 
 
 def _matched(truth: NDArray[Any], objects: dict[int, Any]) -> Roofs:

@@ -15,7 +15,7 @@ def product_of_labels(labels: str, target: str, product: str) -> Measurement:
     from samgeo_core.cli import main
 
     with metered() as cost:
-        status = main(["vectorize", labels, target, "--product", product])
+        status = main(["vectorize", labels, target, "--quiet", "--product", product])
     if status:
         raise RuntimeError(f"vectorize ended with {status}.")
     return _told(cost.seconds, cost.own_bytes, cost.peak_bytes, target)

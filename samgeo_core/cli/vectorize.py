@@ -39,6 +39,7 @@ def add_vectorize_command(commands: argparse._SubParsersAction[argparse.Argument
         help="objects, each with an outline of its own, or a partition: every valid pixel belongs "
         "to one polygon, and neighbours share their edges. Default: objects.",
     )
+    parser.add_argument("--quiet", action="store_true", help="no bars and no path of the layer")
     _add_outline_options(parser.add_argument_group("outlines"))
     _add_table_options(parser.add_argument_group("table"))
     parser.set_defaults(command=run_vectorize)
@@ -115,7 +116,7 @@ def run_vectorize(args: argparse.Namespace) -> int:
     around = Surroundings(
         labels.grid, PIXELS if args.pixels else style, image, valid, not args.no_attributes
     )
-    with TerminalProgress() as progress:
+    with TerminalProgress(not args.quiet) as progress:
         if args.product == "partition":
             known = None if run is None else run.known()
             layer = partition_layer(
@@ -125,7 +126,8 @@ def run_vectorize(args: argparse.Namespace) -> int:
             batches = labels.batches() if run is None else run.batches()
             layer = objects_layer(batches, around, progress.monitor)
         write_batches(layer, args.out, layer=args.layer)
-    sys.stdout.write(f"{args.out}\n")
+    if not args.quiet:
+        sys.stdout.write(f"{args.out}\n")
     return 0
 
 
