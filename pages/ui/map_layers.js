@@ -162,6 +162,7 @@ window.samgeo = window.samgeo || (() => {
       do next += 1; while (taken.has(next));
       numbers.set(old, next);
     }
+    group.closeTooltip(); // it may tell of what goes
     for (const item of state.items) if (gone.has(item.properties.object_id)) group.removeLayer(item.layer);
     state.items = state.items.filter((item) => !gone.has(item.properties.object_id));
     for (const { properties } of state.items) {

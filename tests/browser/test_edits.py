@@ -130,6 +130,7 @@ def test_select_delete_undo_merge_split_and_take_home(
     studio_map.wait_for_status("Object")
     page.keyboard.press("Delete")
     studio_map.wait_for_count(n - 1)
+    expect(studio_map.frame.locator(".samgeo-tip")).to_have_count(0)
     page.get_by_text("1 correction").first.wait_for()
     studio_map.tool("Undo")
     studio_map.wait_for_count(n)
