@@ -188,7 +188,8 @@ def _costs(count: int, peer: Path | None, folder: Path) -> Iterator[str]:
             )
             rows.append(_cost_row(name, told))
     columns = (
-        "side", "seconds", "memory MiB", "features", "vertices", "invalid", "columns", "coverage",
+        "side", "seconds", "CPU s", "memory MiB", "features", "vertices", "invalid", "columns",
+        "coverage",
     )  # fmt: skip
     yield table(columns, rows)
 
@@ -196,8 +197,9 @@ def _costs(count: int, peer: Path | None, folder: Path) -> Iterator[str]:
 def _cost_row(name: str, told: Measurement) -> tuple[str, ...]:
     values = told.values
     return (
-        name, f"{values['seconds']:.0f}", mib(values["own_bytes"]), f"{values['features']:,}",
-        f"{values['vertices']:,}", f"{values['invalid']:,}", str(values["columns"]),
+        name, f"{values['seconds']:.0f}", f"{values['cpu_seconds']:.0f}", mib(values["own_bytes"]),
+        f"{values['features']:,}", f"{values['vertices']:,}", f"{values['invalid']:,}",
+        str(values["columns"]),
         "yes" if values["coverage"] else "no",
     )  # fmt: skip
 
