@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from samgeo_core.edits.history import EDITS_FILE, EditHistory, EditLog
 from samgeo_core.errors import NotFoundError
 from samgeo_core.objects import ObjectSet
 from samgeo_core.pool import CANDIDATES_FILE, CandidatePool
+from samgeo_core.teaching.keys import mask_keys as names_of_masks
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.records import Run
 from samgeo_core.web.results import ResultPlace, result_place
@@ -68,11 +68,7 @@ def mask_keys(objects: ObjectSet) -> list[bytes]:
     """A short text for each object that tells its pixels and place; made once a set."""
     if (known := _known_keys.get(objects)) is not None:
         return known
-    keys = []
-    for mask, (x, y) in zip(objects.masks, objects.offsets_xy.tolist(), strict=True):
-        key = hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16)
-        key.update(b"%d %d %d" % (x, y, mask.shape[1]))
-        keys.append(key.digest())
+    keys = list(names_of_masks(objects))
     _known_keys[objects] = keys
     return keys
 
