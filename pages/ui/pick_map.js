@@ -9,8 +9,6 @@ window.samgeoPick = window.samgeoPick || (() => {
   const ERROR_MS = 7000;
   const TELL_PAUSE_MS = 400;
   const CANDIDATES_PAUSE_MS = 60;
-  const COLORS = ["#f6c445", "#e26ee5", "#5bc8f5", "#ff8a5b", "#8fd14f", "#b39bff", "#ff6f91", "#4fd1b5"];
-  const ACTIVE = "#00e0c6";
 
   const HINTS = {
     include: "Click an object",
@@ -20,90 +18,18 @@ window.samgeoPick = window.samgeoPick || (() => {
     move: "Drag the map, or click a picked object",
   };
 
-  const colorOf = (number) => COLORS[(number - 1) % COLORS.length];
-
   function setup(map, options) {
     const empty = { revision: -1, active: null, objects: [], can_undo: false, can_redo: false };
     const state = { ...empty };
     const outlines = new Map(); // mask key -> GeoJSON geometry
-    const drawn = new Map(); // object number -> {key, layer}
     const say = { error: "", busy: "", prepare: "", corners: 0 };
     let tail = Promise.resolve();
     let waiting = 0, latest = 0, told = null, ready = false;
 
-    // ---- Layers, from below: objects, the one at hand, prompts.
-
-    for (const [name, zIndex] of [["pickObjects", 410], ["pickActive", 420], ["pickPrompts", 430]]) {
-      const pane = map.createPane(name);
-      pane.style.zIndex = zIndex;
-      pane.style.pointerEvents = "none";
-    }
-    const canvas = L.canvas({ pane: "pickObjects", padding: 0.3 });
-    const svg = L.svg({ pane: "pickActive", padding: 0.5 });
-    const activeLayer = L.layerGroup().addTo(map);
-    const promptLayer = L.layerGroup().addTo(map);
-    const previewLayer = L.layerGroup().addTo(map);
-
-    function latlngsOf(geometry) {
-      const levels = geometry.type === "MultiPolygon" ? 2 : 1;
-      return L.GeoJSON.coordsToLatLngs(geometry.coordinates, levels);
-    }
-
-    const polygon = (key, style) => L.polygon(latlngsOf(outlines.get(key)), { interactive: false, ...style });
-
-    function drawObjects() {
-      const wanted = new Map();
-      for (const item of state.objects) {
-        if (state.active && item.number === state.active.number) continue;
-        if (outlines.has(item.key)) wanted.set(item.number, item.key);
-      }
-      for (const [number, { key, layer }] of drawn) {
-        if (wanted.get(number) === key) continue;
-        map.removeLayer(layer);
-        drawn.delete(number);
-      }
-      for (const [number, key] of wanted) {
-        if (drawn.has(number)) continue;
-        const color = colorOf(number);
-        const style = { renderer: canvas, color, weight: 2, fillColor: color, fillOpacity: 0.22 };
-        drawn.set(number, { key, layer: polygon(key, style).addTo(map) });
-      }
-    }
-
-    function drawActive() {
-      activeLayer.clearLayers();
-      const { active } = state;
-      if (!active) return;
-      const key = active.candidates[active.chosen].key;
-      if (!outlines.has(key)) return;
-      // A dark line below a bright one shows on any image.
-      activeLayer.addLayer(polygon(key, { renderer: svg, color: "#06211d", weight: 5, opacity: 0.55, fill: false }));
-      const style = { renderer: svg, color: ACTIVE, weight: 2.5, fillColor: ACTIVE, fillOpacity: 0.26 };
-      activeLayer.addLayer(polygon(key, { ...style, className: "pick-mask" }));
-    }
-
-    function marker([lng, lat, label]) {
-      const html = `<span class="pick-point pick-point-${label ? "in" : "out"}">${label ? "+" : "−"}</span>`;
-      const sign = L.divIcon({ html, className: "", iconSize: [18, 18] });
-      return L.marker([lat, lng], { icon: sign, interactive: false, keyboard: false, pane: "pickPrompts" });
-    }
-
-    function drawPrompts() {
-      promptLayer.clearLayers();
-      if (!state.active) return;
-      const { points, box, polygon: ring } = state.active.prompts;
-      const style = { color: "#fff", weight: 1.5, dashArray: "5 4", fill: false, interactive: false, pane: "pickPrompts" };
-      for (const corners of [box, ring]) {
-        if (corners) promptLayer.addLayer(L.polygon(L.GeoJSON.coordsToLatLngs(corners), style));
-      }
-      for (const point of points) promptLayer.addLayer(marker(point));
-    }
+    const drawing = window.samgeoPickDraw.create(map, state, outlines);
 
     function draw() {
-      previewLayer.clearLayers();
-      drawObjects();
-      drawActive();
-      drawPrompts();
+      drawing.all();
       panel.draw(state);
       drawStatus();
     }
@@ -194,7 +120,7 @@ window.samgeoPick = window.samgeoPick || (() => {
       try {
         const response = await fetch(`${options.address}/candidates`);
         if (response.ok) keep(await response.json());
-        if (state.active === active) drawActive();
+        if (state.active === active) drawing.active();
       } catch (error) {
         console.warn("candidates not loaded:", error);
       }
@@ -286,7 +212,7 @@ window.samgeoPick = window.samgeoPick || (() => {
       clearTimeout(hover.timer);
       hover.at = event ? event.containerPoint : null;
       if (!event || hover.drawnAt && hover.drawnAt.distanceTo(event.containerPoint) > 12) {
-        previewLayer.clearLayers();
+        drawing.preview(null);
         hover.drawnAt = null;
       }
       if (event && hovers) hover.timer = setTimeout(preview, HOVER_PAUSE_MS);
@@ -302,9 +228,7 @@ window.samgeoPick = window.samgeoPick || (() => {
         const answer = await (await post("preview", { points: [[lng, lat, 1]] })).json();
         if (answer.ready && !state.active && !waiting && hover.at && hover.at.distanceTo(point) < 12) {
           keep(answer);
-          previewLayer.clearLayers();
-          const style = { renderer: svg, color: "#fff", weight: 2, dashArray: "2 5", fillColor: "#fff", fillOpacity: 0.16 };
-          previewLayer.addLayer(polygon(answer.key, { ...style, className: "pick-preview" }));
+          drawing.preview(answer.key);
           hover.drawnAt = point;
         }
       } catch (error) {
@@ -324,28 +248,14 @@ window.samgeoPick = window.samgeoPick || (() => {
         complain("Click the object itself first; then exclude what doesn't belong to it.");
         return;
       }
-      previewLayer.clearLayers();
-      promptLayer.addLayer(marker([lng, lat, label])); // at once, before any answer
+      drawing.preview(null);
+      drawing.point([lng, lat, label]); // at once, before any answer
       ask("prompt", { points: [[lng, lat, label]] }, event.timeStamp);
-    }
-
-    // Whether a place lies in a polygon: an even number of edges to its right means outside.
-    function holds(latlngs, place) {
-      const rings = L.LineUtil.isFlat(latlngs) ? [latlngs] : latlngs.flat(L.LineUtil.isFlat(latlngs[0]) ? 0 : 1);
-      let inside = false;
-      for (const ring of rings) {
-        ring.forEach((a, i) => {
-          const b = ring[(i + 1) % ring.length];
-          if ((a.lat > place.lat) === (b.lat > place.lat)) return;
-          if (place.lng < ((b.lng - a.lng) * (place.lat - a.lat)) / (b.lat - a.lat) + a.lng) inside = !inside;
-        });
-      }
-      return inside;
     }
 
     // Where objects lie in each other, the smallest one is meant.
     function selectAt(latlng) {
-      const there = state.objects.filter(({ number }) => drawn.has(number) && holds(drawn.get(number).layer.getLatLngs(), latlng));
+      const there = state.objects.filter(({ number }) => drawing.covers(number, latlng));
       if (!there.length) { setDown(); return; }
       select(there.reduce((a, b) => (b.area_px < a.area_px ? b : a)).number, false);
     }
@@ -353,7 +263,7 @@ window.samgeoPick = window.samgeoPick || (() => {
     function select(number, bringIntoSight = true) {
       const item = state.objects.find((other) => other.number === number);
       if (bringIntoSight && item && outlines.has(item.key)) {
-        const bounds = L.polygon(latlngsOf(outlines.get(item.key))).getBounds();
+        const bounds = drawing.boundsOf(item.key);
         if (!map.getBounds().contains(bounds)) map.fitBounds(bounds, { maxZoom: map.getZoom(), padding: [40, 40] });
       }
       if (!state.active || state.active.number !== number) ask("select", { number });
@@ -375,7 +285,7 @@ window.samgeoPick = window.samgeoPick || (() => {
       tools.setTool(name);
       panel.setTool(name);
       say.corners = 0;
-      previewLayer.clearLayers();
+      drawing.preview(null);
       drawStatus();
     }
 
@@ -408,7 +318,7 @@ window.samgeoPick = window.samgeoPick || (() => {
     const panel = window.samgeoPickPanel.create(document.body, {
       tool: setTool, choose, accept, remove, select,
       undo: () => ask("undo"), redo: () => ask("redo"),
-    }, colorOf);
+    }, drawing.colorOf);
     const tools = window.samgeoPickTools.create(map, options.axes, {
       point, select: selectAt,
       box: (corners) => ask("prompt", { box: places(corners) }),

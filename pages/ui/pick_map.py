@@ -14,7 +14,7 @@ from streamlit_folium import st_folium
 
 from samgeo_core.web.frame import MapFrame
 
-_SCRIPTS = ("pick_panel.js", "pick_tools.js", "pick_map.js")
+_SCRIPTS = ("pick_panel.js", "pick_tools.js", "pick_draw.js", "pick_map.js")
 
 
 class PickElement(MacroElement):
