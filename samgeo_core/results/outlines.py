@@ -219,7 +219,7 @@ def trace_wholes(wholes: Iterable[Sequence[Piece]]) -> Geometries:
         owner = np.concatenate([owner[~in_pieces], owner_of_parts])
         order = np.argsort(owner, kind="stable")
         polygons, owner = polygons[order], owner[order]
-    return _gathered(polygons, owner, len(counts))
+    return gathered(polygons, owner, len(counts))
 
 
 def _batches(
@@ -276,8 +276,8 @@ def _without_straight_vertices(polygons: Geometries) -> Geometries:
     return np.asarray(shapely.polygons(rings, indices=polygon), object)
 
 
-def _gathered(polygons: Geometries, owner: IntArray, n: int) -> Geometries:
-    """One geometry for each of n owners; ``owner`` [P] ascends."""
+def gathered(polygons: Geometries, owner: IntArray, n: int) -> Geometries:
+    """One geometry for each of n owners, empty where there is none; ``owner`` [P] ascends."""
     counts = np.bincount(owner, minlength=n)
     geometries = np.full(n, shapely.Polygon(), object)
     several = counts[owner] > 1

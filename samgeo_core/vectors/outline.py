@@ -9,7 +9,7 @@ import shapely
 from numpy.typing import NDArray
 
 from samgeo_core.results.outlines import Geometries, trace
-from samgeo_core.vectors.promises import area_kept
+from samgeo_core.vectors.promises import area_kept, deviates
 from samgeo_core.vectors.shapes import as_circles, as_regular
 from samgeo_core.vectors.style import OutlineStyle
 from samgeo_core.vectors.subpixel import shifts_of_field, smoothed
@@ -77,7 +77,8 @@ def _finished(exact: Geometries, lines: Geometries, style: OutlineStyle) -> Geom
             tolerance = step * style.tolerance_px
             simple = shapely.simplify(lines[todo], tolerance) if step else lines[todo]
             result[todo] = simple
-            todo[todo] = ~_fits(exact[todo], simple, style.tolerance_px)
+            fits = _fits(exact[todo], simple, style.tolerance_px)
+            todo[todo] = ~fits | deviates(lines[todo], simple, style.tolerance_px)
             if not todo.any():
                 break
     if style.regular:

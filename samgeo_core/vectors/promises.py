@@ -7,6 +7,7 @@ import shapely
 from numpy.typing import NDArray
 
 from samgeo_core.results.outlines import Geometries
+from samgeo_core.vectors.subpixel import distances
 
 AREA_SHARE = 0.01
 """By which share of its mask's area that of a polygon may differ."""
@@ -74,16 +75,6 @@ def deviates(before: Geometries, after: Geometries, tolerance_px: float) -> NDAr
     earlier = np.where(place < first[ring], last[ring], place)
     later = np.where(place + 1 > last[ring], first[ring], place + 1)
     gone = np.flatnonzero(~stayed & ok)
-    away = _distance(xy[gone], xy[index[earlier[gone]]], xy[index[later[gone]]])
+    away = distances(xy[gone], xy[index[earlier[gone]]], xy[index[later[gone]]])
     result[owner[ring[gone[away > tolerance_px * (1 + 1e-9)]]]] = True
     return result
-
-
-def _distance(
-    points: NDArray[np.float64], starts: NDArray[np.float64], ends: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """float64 [M]: from each point to the line between a start and an end."""
-    along, off = ends - starts, points - starts
-    length = np.maximum((along**2).sum(axis=1), 1e-12)
-    share = ((along * off).sum(axis=1) / length).clip(0.0, 1.0)
-    return np.asarray(np.hypot(*(off - share[:, None] * along).T))

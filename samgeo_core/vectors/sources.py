@@ -23,6 +23,7 @@ from samgeo_core.results.batches import stored_batches
 from samgeo_core.results.labels import Labels, label_raster
 from samgeo_core.results.nesting import parent_ids
 from samgeo_core.results.outlines import trace, trace_wholes
+from samgeo_core.vectors.attributes import Columns
 from samgeo_core.vectors.mosaic import ReadLabels, ReadValid, read_mosaic
 from samgeo_core.vectors.product import PixelObjects
 from samgeo_core.windows import Window
@@ -79,18 +80,24 @@ class LabelFile:
             )
 
 
-def objects_in_memory(objects: ObjectSet) -> Iterator[PixelObjects]:
-    """Objects of a set, smallest first, some at a time."""
+def objects_in_memory(objects: ObjectSet, more: Columns | None = None) -> Iterator[PixelObjects]:
+    """Objects of a set, smallest first, some at a time.
+
+    Args:
+        objects: N objects.
+        more: arrays [N] of what else is known of them, such as their class.
+    """
     parents = parent_ids(objects)
     for begin in range(0, len(objects), _AT_ONCE):
         some = slice(begin, begin + _AT_ONCE)
-        columns = {
+        columns: Columns = {
             "object_id": np.arange(1, len(objects) + 1, dtype=np.int64)[some],
             "parent_id": parents[some],
             # float32 holds 7 digits; those beyond would be noise in every file.
             "score": objects.scores[some].astype(np.float64).round(6),
             "stability": objects.stabilities[some].astype(np.float64).round(6),
         }
+        columns |= {name: values[some] for name, values in (more or {}).items()}
         yield PixelObjects(trace(objects.masks[some], objects.offsets_xy[some]), columns)
 
 

@@ -153,7 +153,7 @@ def _tightened(edges: UnitEdges, shifts: FloatArray, stays: NDArray[np.bool_]) -
     turns = (edges.steps_xy != edges.steps_xy[before]).any(axis=1) & ~stays
     for attempt in range(_MOST_TIGHTENINGS):
         places = _passages(edges, shifts)
-        far = turns & (_distances(edges.corners_xy, places[before], places) > 0.5)
+        far = turns & (distances(edges.corners_xy, places[before], places) > 0.5)
         if not far.any():
             break
         at_either_end = far | far[after]
@@ -165,7 +165,7 @@ def _tightened(edges: UnitEdges, shifts: FloatArray, stays: NDArray[np.bool_]) -
     return shifts
 
 
-def _distances(points: IntArray, starts: FloatArray, ends: FloatArray) -> FloatArray:
+def distances(points: FloatArray | IntArray, starts: FloatArray, ends: FloatArray) -> FloatArray:
     """float64 [M]: from each point to the line between a start and an end."""
     # Sorted ends give the same number, whichever way round an outline is walked.
     swap = (starts[:, 0] > ends[:, 0]) | (

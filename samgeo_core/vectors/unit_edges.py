@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from samgeo_core.results.outlines import Geometries, IntArray
+from samgeo_core.results.outlines import Geometries, IntArray, gathered
 
 Keys = NDArray[np.int64]
 """Places in half pixels as numbers, sorted and unique; see `place_keys`."""
@@ -132,14 +131,3 @@ class UnitEdges:
         rings = shapely.linearrings(xy, indices=ring)
         polygons = shapely.polygons(rings, indices=self.polygon_of_ring)
         return gathered(np.asarray(polygons, object), self.owner_of_polygon, self.n_geometries)
-
-
-def gathered(polygons: Geometries, owner: IntArray, n: int) -> Geometries:
-    """One geometry for each of n owners, empty where there is no polygon; ``owner`` ascends."""
-    counts = np.bincount(owner, minlength=n)
-    geometries: NDArray[Any] = np.full(n, shapely.Polygon(), object)
-    several = counts[owner] > 1
-    geometries[owner[~several]] = polygons[~several]
-    if several.any():
-        shapely.multipolygons(polygons[several], indices=owner[several], out=geometries)
-    return geometries

@@ -146,7 +146,9 @@ def test_ids_may_be_as_large_as_they_like() -> None:
 def test_objects_keep_their_nesting_and_their_own_outlines() -> None:
     objects = blobs(0)
     around = Surroundings(pixels(objects.shape_hw), OutlineStyle())
-    frame = objects_layer(objects_in_memory(objects), around).whole()
+    more = {"class_name": np.array([f"kind {i % 2}" for i in range(len(objects))])}
+    frame = objects_layer(objects_in_memory(objects, more), around).whole()
+    assert frame["class_name"].tolist() == more["class_name"].tolist()
     assert frame["object_id"].tolist() == list(range(1, len(objects) + 1))
     assert frame["area_px"].tolist() == objects.areas_px.tolist()
     assert frame["score"].to_numpy() == pytest.approx(objects.scores, abs=1e-6)
