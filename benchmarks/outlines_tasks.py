@@ -15,6 +15,7 @@ def product_of_labels(labels: str, target: str, product: str) -> Measurement:
     """Ours: a label raster to a finished GeoPackage of objects or a partition."""
     from samgeo_core.cli import main
 
+    Path(target).unlink(missing_ok=True)  # a GeoPackage would keep its other layers
     began = time.process_time()
     with metered() as cost:
         status = main(["vectorize", labels, target, "--quiet", "--product", product])
@@ -36,6 +37,7 @@ def polygons_of_peer(
         raise ImportError(f"{path} is no module.")
     module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    Path(target).unlink(missing_ok=True)  # a GeoPackage would keep its other layers
     began = time.process_time()
     with metered() as cost:
         module.raster_to_vector(labels, target)
