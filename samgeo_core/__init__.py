@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from samgeo_core.geogrid import GeoGrid
     from samgeo_core.models.loading import load_model
     from samgeo_core.objects import ObjectSet
+    from samgeo_core.picking.batch import segment_prompts
     from samgeo_core.pipeline import Segmentation, segment, write_run
     from samgeo_core.progress import CancelToken, Monitor
     from samgeo_core.reading.raster import Raster
@@ -38,6 +39,7 @@ _HOMES = {
     "Window": "windows",
     "load_model": "models.loading",
     "segment": "pipeline",
+    "segment_prompts": "picking.batch",
     "write_run": "pipeline",
     "write_vector": "results.export",
 }
@@ -57,6 +59,7 @@ __all__ = [
     "__version__",
     "load_model",
     "segment",
+    "segment_prompts",
     "write_run",
     "write_vector",
 ]

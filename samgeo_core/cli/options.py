@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -107,3 +107,24 @@ def _point_grids(text: str) -> tuple[PointGrid, ...]:
         raise argparse.ArgumentTypeError(
             f"a JSON file with one list of [x, y] a layer is needed ({error})"
         ) from error
+
+
+def whole_numbers(text: str, count: int, what: str) -> Sequence[int]:
+    """Numbers with commas between them, as the value of an option.
+
+    Raises:
+        ArgumentTypeError: the text is none such; says what is needed.
+    """
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count:
+        raise argparse.ArgumentTypeError(f"{what} is needed, got {text!r}")
+    return numbers
+
+
+def band_numbers(text: str) -> tuple[int, int, int]:
+    """Three band numbers as the value of an option."""
+    red, green, blue = whole_numbers(text, 3, "three band numbers such as 1,2,3")
+    return red, green, blue

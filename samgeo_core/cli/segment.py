@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from samgeo_core.cli.options import add_config_options, given_values, whole_or_nothing
+from samgeo_core.cli.options import (
+    add_config_options,
+    band_numbers,
+    given_values,
+    whole_numbers,
+    whole_or_nothing,
+)
 from samgeo_core.cli.select import changed_rule
 from samgeo_core.cli.terminal import TerminalProgress
 from samgeo_core.config import PRESETS, AutomaticConfig, SegmentConfig, SelectionRule
@@ -50,7 +55,7 @@ def add_segment_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
     parser.add_argument("--checkpoint", metavar="FILE", help="weights of your own for the model")
     parser.add_argument("--device", default=settings.device, help="cuda, mps or cpu (the best)")
     parser.add_argument(
-        "--bands", type=_bands, metavar="R,G,B", help="bands shown to the model (1,2,3)"
+        "--bands", type=band_numbers, metavar="R,G,B", help="bands shown to the model (1,2,3)"
     )
     parser.add_argument(
         "--stretch",
@@ -188,26 +193,11 @@ def _automatic_config(args: argparse.Namespace) -> AutomaticConfig:
     return AutomaticConfig(**values)
 
 
-def _numbers(text: str, count: int, what: str) -> Sequence[int]:
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) != count:
-        raise argparse.ArgumentTypeError(f"{what} is needed, got {text!r}")
-    return numbers
-
-
-def _bands(text: str) -> tuple[int, int, int]:
-    red, green, blue = _numbers(text, 3, "three band numbers such as 1,2,3")
-    return red, green, blue
-
-
 def _area(text: str) -> Window | Path:
     if text.lower().endswith(AREA_SUFFIXES):
         return Path(text)
     try:
-        return Window(*_numbers(text, 4, "x,y,width,height in px"))
+        return Window(*whole_numbers(text, 4, "x,y,width,height in px"))
     except ParameterError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
@@ -215,4 +205,4 @@ def _area(text: str) -> Window | Path:
 def _window_px(text: str) -> int | None:
     if text == "whole":
         return None
-    return int(_numbers(text, 1, "a number of px or the word whole")[0])
+    return int(whole_numbers(text, 1, "a number of px or the word whole")[0])
