@@ -21,7 +21,7 @@ from samgeo_core.engine.threads import use_one_core
 from samgeo_core.models.loading import LoadedModel
 from samgeo_core.objects import BoolMask
 from samgeo_core.picking.embeddings import WindowEmbedding
-from samgeo_core.picking.masks import LOGITS_PAD_PX, PickedMask
+from samgeo_core.picking.masks import LOGITS_PAD_PX, PickedMask, without_specks
 from samgeo_core.picking.prompts import ObjectPrompts
 
 STABILITY_OFFSET = 1.0
@@ -136,20 +136,31 @@ def obedience(decoded: Decoded, prompts: ObjectPrompts) -> NDArray[np.bool_]:
     return obeys
 
 
-def form_masks(decoded: Decoded, which: Sequence[int]) -> list[PickedMask]:
-    """Some of the masks, each at the raster's resolution where it lies; empty ones are left out."""
+def form_masks(
+    decoded: Decoded, which: Sequence[int], tidy_for: ObjectPrompts | None = None
+) -> list[PickedMask]:
+    """Some of the masks, each at the raster's resolution where it lies; empty ones are left out.
+
+    Args:
+        decoded: what a window shows.
+        which: indices of its masks.
+        tidy_for: take specks and pinholes away, but for those that these prompts point at; None
+            leaves masks as the model drew them.
+    """
     masks = []
     for index in which:
         extent = decoded.extent(index)
         if not extent.area:
             continue
-        mask = _form(decoded, index, extent)
+        mask = _form(decoded, index, extent, tidy_for)
         if mask is not None:
             masks.append(mask)
     return masks
 
 
-def _form(decoded: Decoded, index: int, extent: Extent) -> PickedMask | None:
+def _form(
+    decoded: Decoded, index: int, extent: Extent, tidy_for: ObjectPrompts | None
+) -> PickedMask | None:
     """One mask with its logits; None if nothing is left of it where there is data."""
     grid, window = decoded.grid, decoded.encoded.window
     x0, y0, x1, y1 = extent.box
@@ -161,6 +172,9 @@ def _form(decoded: Decoded, index: int, extent: Extent) -> PickedMask | None:
     logits = pixels[v0 - top : v1 + 1 - top, u0 - left : u1 + 1 - left].cpu().numpy()
     there = _valid(decoded.encoded, padded)
     logits = np.where(there, logits, -np.abs(logits))
+    if tidy_for is not None:
+        xy = tidy_for.points_xy - (window.x + u0, window.y + v0)
+        logits = without_specks(logits, xy, tidy_for.labels)
     mask = logits > 0
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):

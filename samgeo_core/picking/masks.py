@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from samgeo_core.objects import BoolMask
 from samgeo_core.windows import Window
 
+SPECK_SHARE = 0.005
+"""Pieces and holes of a mask that are smaller than this share of it are noise."""
+
 LOGITS_PAD_PX = 1
 """How far the logits of a mask reach beyond it on every side, px."""
 
@@ -66,3 +69,37 @@ class Pick:
     def best(self) -> PickedMask:
         """The chosen mask."""
         return self.candidates[self.chosen]
+
+
+def without_specks(
+    logits: NDArray[np.float32], points_xy: NDArray[np.float64], labels: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Logits without pieces and holes of less than `SPECK_SHARE` of the mask.
+
+    Args:
+        logits: [h, w], above 0 in the mask.
+        points_xy: [K, 2], px of these; pieces and holes that their labels ask for stay.
+        labels: [K], 1 on the object, 0 beside it.
+    """
+    import cv2  # heavy, and most pages do without
+
+    height, width = logits.shape
+    least = SPECK_SHARE * np.count_nonzero(logits > 0)
+    inside = ((points_xy >= 0) & (points_xy < (width, height))).all(1)
+    x, y = points_xy[inside].astype(np.int64).T
+    for held in (True, False):
+        region = (logits > 0) == held
+        # A piece hangs together by corners too; a hole then doesn't.
+        connectivity = 8 if held else 4
+        _, numbers, stats, _ = cv2.connectedComponentsWithStats(
+            region.view(np.uint8), connectivity=connectivity
+        )
+        small = stats[:, cv2.CC_STAT_AREA] < least
+        small[0] = False
+        small[numbers[y, x][labels[inside] == held]] = False
+        if not held:
+            edges = (numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1])
+            small[np.concatenate(edges)] = False
+        if small.any():
+            logits = np.where(small[numbers], -logits, logits)
+    return logits

@@ -123,7 +123,10 @@ class Picker:
         views = list(side_by_side(ask, windows, self.model.device))
         view_px = None if view is None else max(view.shape_hw)
         best_first = rank(views, prompts, view_px=view_px, by_score=exact)
-        formed = [(mask, at) for at in best_first for mask in form_masks(views[at[0]], [at[1]])]
+        tidy_for = None if exact else prompts
+        formed = [
+            (mask, at) for at in best_first for mask in form_masks(views[at[0]], [at[1]], tidy_for)
+        ]
         if not formed:
             raise ParameterError("No object was found there: try another place or a box.")
         _, chosen = formed[0]
