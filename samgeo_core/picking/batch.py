@@ -17,7 +17,8 @@ from samgeo_core.models.loading import LoadedModel, cached_model
 from samgeo_core.picking.embeddings import EmbeddingStore
 from samgeo_core.picking.masks import PickedMask
 from samgeo_core.picking.picker import Picker, PickMode
-from samgeo_core.picking.prompt_files import PromptGroup, group_prompts, read_prompts
+from samgeo_core.picking.prompt_files import read_prompts
+from samgeo_core.picking.prompt_groups import PromptGroup, group_prompts
 from samgeo_core.picking.prompts import ObjectPrompts
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.reading.raster import Raster
@@ -50,12 +51,12 @@ def segment_prompts(
 
     Args:
         raster: what is looked at.
-        prompts: points, boxes and polygons in any CRS, see `prompt_files.group_prompts`; or a file
+        prompts: points, boxes and polygons in any CRS, see `prompt_groups.group_prompts`; or a file
             of them, see `prompt_files.read_prompts`.
         model: a loaded model, or the name of one.
         checkpoint, device: of a model by name, as in `SegmentConfig`.
         bands, stretch, mode: as in `Picker`.
-        label_column, object_column: as in `prompt_files.group_prompts`.
+        label_column, object_column: as in `prompt_groups.group_prompts`.
         embeddings: keeps the embeddings of windows; None keeps them in memory while it lasts.
         monitor: hears of the stage "prompts", object by object; may cancel.
 

@@ -17,7 +17,7 @@ from samgeo_core.errors import CancelledError
 from samgeo_core.picking.batch import OK, pick_all
 from samgeo_core.picking.embeddings import EmbeddingStore
 from samgeo_core.picking.picker import Picker
-from samgeo_core.picking.prompt_files import group_prompts
+from samgeo_core.picking.prompt_groups import group_prompts
 from samgeo_core.progress import CancelToken, Monitor, Progress
 from samgeo_core.reading.generated_scene import GeneratedScene, generated_scene
 from samgeo_core.reading.raster import Raster

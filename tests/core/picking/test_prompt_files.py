@@ -17,7 +17,8 @@ from rasterio.crs import CRS
 
 from samgeo_core.errors import ParameterError
 from samgeo_core.geogrid import GeoGrid
-from samgeo_core.picking.prompt_files import SUFFIXES, group_prompts, read_prompts
+from samgeo_core.picking.prompt_files import SUFFIXES, read_prompts
+from samgeo_core.picking.prompt_groups import group_prompts
 
 GRID = GeoGrid((400, 500), Affine(0.5, 0, 500_000, 0, -0.5, 5_000_000), CRS.from_epsg(32633))
 TURNED = GeoGrid(
