@@ -107,6 +107,6 @@ def _on_grid_of(one: Decoded, other: Decoded) -> Tensor:
 def _between(places: Tensor, size: int) -> tuple[Tensor, slice]:
     """Linear interpolation at fractions of cells as a matrix, and the cells that it is of."""
     at = places.clamp(0, size - 1)
-    used = slice(int(at[0]), int(at[-1]) + 2)
+    used = slice(int(at[0]), min(int(at[-1]) + 2, size))
     cells = torch.arange(size, device=places.device)[used]
     return (1 - (at[:, None] - cells).abs()).clamp(min=0), used
