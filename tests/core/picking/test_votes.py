@@ -46,7 +46,7 @@ def shown(window: Window, discs: list[tuple[float, float, float]]) -> Decoded:
         (Window(200, 160, 256, 256), Window(0, 0, 2000, 700)),
         (Window(128, 128, 512, 512), Window(256, 128, 512, 512)),
         # Both end where a raster does that is wider than high.
-        (Window(128, 188, 512, 512), Window(0, 0, 2000, 700)),
+        (Window(128, 0, 512, 512), Window(0, 0, 1024, 512)),
     ],
 )
 def test_agreement_is_the_iou_of_the_formed_masks(one: Window, other: Window) -> None:
