@@ -269,7 +269,9 @@ def test_fingers_at_phone_width(
         pick.finger("touchEnd", None)
 
     pick.answered(draw)
-    page.wait_for_timeout(300)  # Chromium takes a tap sooner after a drag for a part of it
+    # The page has heard of it; and Chromium takes a tap sooner after a drag for a part of it.
+    page.get_by_role("button", name="Save 2 objects as result").wait_for()
+    page.wait_for_timeout(600)
     assert (pick.view(), page.evaluate("window.scrollY")) == (before, scrolled)
     pick.answered(lambda: pick.button("Accept").tap())
 
