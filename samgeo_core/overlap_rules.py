@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from samgeo_core.errors import ParameterError
 from samgeo_core.objects import BoolMask, ObjectSet
@@ -92,6 +91,8 @@ def sources_of(before: ObjectSet, after: ObjectSet, rule: str) -> NDArray[np.int
 
 def _from_labels(objects: ObjectSet, labels: Labels) -> ObjectSet:
     """What labels [H, W] leave of each object: its pixels are those with its id."""
+    from scipy import ndimage  # heavy, and most pages do without
+
     places: list[tuple[slice, slice] | None] = ndimage.find_objects(labels, len(objects))
     index = np.array([i for i, place in enumerate(places) if place is not None], np.int64)
     masks, offsets = [], []

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, sparse
-from scipy.sparse import csgraph
 
 from samgeo_core.candidates import MaskCandidate
 from samgeo_core.errors import ParameterError
@@ -156,6 +154,8 @@ def _grown(mask: BoolMask, seeds: NDArray[np.int8]) -> NDArray[np.int8]:
 
 def _nearest(owners: NDArray[np.int8]) -> NDArray[np.int8]:
     """For each pixel the owner of the nearest one that has any."""
+    from scipy import ndimage  # heavy, and most pages do without
+
     _, (rows, columns) = ndimage.distance_transform_edt(owners == 0, return_indices=True)
     nearest: NDArray[np.int8] = owners[rows, columns]
     return nearest
@@ -177,6 +177,9 @@ def _owners(mask: BoolMask, seeds: NDArray[np.int8]) -> NDArray[np.int8]:
     between them, and what is equally wide everywhere half way. All that is as deep
     as the shallower seed counts alike, or a point near the edge would own next to nothing.
     """
+    from scipy import ndimage, sparse  # heavy, and most pages do without
+    from scipy.sparse import csgraph
+
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     depth = np.minimum(depth, min(depth[seeds == value].max() for value in (1, 2)))
     nodes = np.full(mask.shape, -1, np.int64)
@@ -209,6 +212,8 @@ def _owners(mask: BoolMask, seeds: NDArray[np.int8]) -> NDArray[np.int8]:
 
 def _part_at(mask: BoolMask, xy: tuple[int, int]) -> BoolMask:
     """The connected part of a mask that holds a pixel; nothing where the pixel isn't set."""
+    from scipy import ndimage  # heavy, and most pages do without
+
     x, y = xy
     if not mask[y, x]:
         return np.zeros_like(mask)
@@ -243,6 +248,8 @@ def deepest_point(mask: BoolMask, away_from_xy: NDArray[np.float64]) -> tuple[fl
         mask: bool [h, w], some pixel set.
         away_from_xy: float64 [K, 2] in its frame, px.
     """
+    from scipy import ndimage  # heavy, and most pages do without
+
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
     rows, columns = np.indices(mask.shape)
     for x, y in away_from_xy.tolist():
