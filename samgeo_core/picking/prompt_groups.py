@@ -18,8 +18,8 @@ import shapely
 
 from samgeo_core.errors import ParameterError
 from samgeo_core.geogrid import GeoGrid
-from samgeo_core.picking.prompt_files import CRS_ASSUMED
 from samgeo_core.picking.prompts import ObjectPrompts
+from samgeo_core.reading.vector_files import CRS_ASSUMED
 from samgeo_core.results.geodesy import densified, pyproj_crs
 
 BOX_SHARE = 0.9
