@@ -14,8 +14,11 @@ from typing import Any
 import streamlit as st
 from starlette.middleware import Middleware
 
+from samgeo_core.logs import set_up_logging
 from samgeo_core.web.background import Background
 from samgeo_core.web.context import get_context
+from samgeo_core.web.guards.counts import RequestCounts
+from samgeo_core.web.guards.headers import SecurityHeaders
 from samgeo_core.web.routes import build_routes
 from samgeo_core.web.visitors import VisitorCookie
 
@@ -37,9 +40,23 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         context.jobs.close()
 
 
+def _guards(base: str) -> list[Middleware]:
+    """What every request passes, in this order."""
+    settings = get_context().settings
+    guards = [Middleware(RequestCounts, base=base), Middleware(SecurityHeaders)]
+    if settings.requests_per_minute is not None:
+        from samgeo_core.web.guards.rates import RequestLimit
+
+        guards.append(Middleware(RequestLimit, settings.requests_per_minute, base))
+    if settings.password is not None:
+        from samgeo_core.web.guards.password import SharedPassword
+
+        guards.append(Middleware(SharedPassword, settings.password, base))
+    return [*guards, Middleware(VisitorCookie, base=base)]
+
+
+BASE = st.get_option("server.baseUrlPath")
+set_up_logging(get_context().settings.log_level, get_context().settings.log_format)
 app = st.App(
-    PAGES,
-    routes=build_routes(get_context(), st.get_option("server.baseUrlPath")),
-    lifespan=lifespan,
-    middleware=[Middleware(VisitorCookie, base=st.get_option("server.baseUrlPath"))],
+    PAGES, routes=build_routes(get_context(), BASE), lifespan=lifespan, middleware=_guards(BASE)
 )

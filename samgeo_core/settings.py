@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -36,6 +36,11 @@ class Settings:
         region_px: SAMGEO_REGION_PX, side of the regions in which the app segments what is larger.
         scheduler: SAMGEO_SCHEDULER, address of a Dask scheduler on whose workers the app segments
             what is larger than a region; None does so in its own process.
+        password: SAMGEO_PASSWORD, what all visitors must know; None lets everybody in.
+        requests_per_minute: SAMGEO_REQUESTS_PER_MINUTE, from one address; None sets no limit.
+        metrics_token: SAMGEO_METRICS_TOKEN, with which Prometheus may ask /metrics; None has none.
+        log_level: SAMGEO_LOG_LEVEL, the least that is told: DEBUG, INFO, WARNING or ERROR.
+        log_format: SAMGEO_LOG_FORMAT, text, or json with one object a line.
     """
 
     cache_dir: Path
@@ -50,6 +55,11 @@ class Settings:
     keep_days: float | None = None
     region_px: int = REGION_PX
     scheduler: str | None = None
+    password: str | None = field(default=None, repr=False)
+    requests_per_minute: int | None = None
+    metrics_token: str | None = field(default=None, repr=False)
+    log_level: str = "INFO"
+    log_format: str = "text"
 
     @classmethod
     def from_env(cls) -> Settings:
@@ -77,6 +87,11 @@ class Settings:
             keep_days=_number("SAMGEO_KEEP_DAYS"),
             region_px=int(_number("SAMGEO_REGION_PX") or REGION_PX),
             scheduler=scheduler,
+            password=env.get("SAMGEO_PASSWORD") or None,
+            requests_per_minute=_whole("SAMGEO_REQUESTS_PER_MINUTE"),
+            metrics_token=env.get("SAMGEO_METRICS_TOKEN") or None,
+            log_level=(env.get("SAMGEO_LOG_LEVEL") or "INFO").upper(),
+            log_format=(env.get("SAMGEO_LOG_FORMAT") or "text").lower(),
         )
 
 
@@ -92,6 +107,12 @@ def _number(name: str) -> float | None:
     if not 0 < value < math.inf:
         raise ParameterError(f"{name} must be a number above 0, got {text!r}.")
     return value
+
+
+def _whole(name: str) -> int | None:
+    """A variable as a whole number above 0; None where it isn't set."""
+    value = _number(name)
+    return None if value is None else max(1, round(value))
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,6 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
-    JSONResponse,
     PlainTextResponse,
     Response,
     StreamingResponse,
@@ -39,6 +38,8 @@ from samgeo_core.web.classes import classes_version
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.downloads import ReadyStream, make_download
 from samgeo_core.web.edit_routes import EditRoutes
+from samgeo_core.web.guards.counts import Metrics
+from samgeo_core.web.health import Health
 from samgeo_core.web.layers import LAYER_VERSION, objects_layer
 from samgeo_core.web.pick_routes import PickRoutes
 from samgeo_core.web.records import Run
@@ -79,10 +80,6 @@ class _Routes:
         self._context = context
         self._tile_threads = anyio.CapacityLimiter(TILE_THREADS)
         self._file_threads = anyio.CapacityLimiter(FILE_THREADS)
-
-    async def healthz(self, request: Request) -> Response:
-        """That the process answers."""
-        return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
     async def scene_tile(self, request: Request) -> Response:
         """A tile of a scene."""
@@ -178,9 +175,11 @@ def build_routes(context: AppContext, base: str = "") -> list[BaseRoute]:
         context: the process's context.
         base: streamlit's ``server.baseUrlPath``; routes answer below it.
     """
-    prefix, routes = base_path(base), _Routes(context)
+    prefix, routes, health = base_path(base), _Routes(context), Health(context)
     handlers: dict[str, Handler] = {
-        "/healthz": routes.healthz,
+        "/healthz": health.healthz,
+        "/readyz": health.readyz,
+        "/metrics": Metrics(context).metrics,
         "/tiles/{scene_id}/{z}/{x}/{y}.png": routes.scene_tile,
         "/runs/{run_id}/labels/{z}/{x}/{y}.png": routes.label_tile,
         "/runs/{run_id}/objects.geojson": routes.objects,

@@ -45,6 +45,12 @@ def test_an_empty_environment_gives_a_working_installation() -> None:
         ("SAMGEO_REGION_PX", "", "region_px", 3072),
         ("SAMGEO_SCHEDULER", "tcp://10.0.0.1:8786", "scheduler", "tcp://10.0.0.1:8786"),
         ("SAMGEO_SCHEDULER", "", "scheduler", None),
+        ("SAMGEO_PASSWORD", "fields", "password", "fields"),
+        ("SAMGEO_PASSWORD", "", "password", None),
+        ("SAMGEO_REQUESTS_PER_MINUTE", "600", "requests_per_minute", 600),
+        ("SAMGEO_METRICS_TOKEN", "t", "metrics_token", "t"),
+        ("SAMGEO_LOG_LEVEL", "warning", "log_level", "WARNING"),
+        ("SAMGEO_LOG_FORMAT", "JSON", "log_format", "json"),
     ],
 )
 def test_every_field_comes_from_its_variable(
@@ -52,6 +58,12 @@ def test_every_field_comes_from_its_variable(
 ) -> None:
     monkeypatch.setenv(name, text)
     assert getattr(Settings.from_env(), field) == value
+
+
+def test_secrets_are_not_shown_with_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMGEO_PASSWORD", "fields")
+    monkeypatch.setenv("SAMGEO_METRICS_TOKEN", "fields")
+    assert "fields" not in repr(Settings.from_env())
 
 
 @pytest.mark.parametrize("name", ["SAMGEO_MAX_PIXELS", "SAMGEO_KEEP_DAYS", "SAMGEO_REGION_PX"])

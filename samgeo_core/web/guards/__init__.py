@@ -1,0 +1,1 @@
+"""Middleware that stands before pages and routes: headers, limits, a password, counts."""
