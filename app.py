@@ -52,6 +52,10 @@ def _guards(base: str) -> list[Middleware]:
         from samgeo_core.web.guards.password import SharedPassword
 
         guards.append(Middleware(SharedPassword, settings.password, base))
+    if st.secrets.load_if_toml_exists() and (auth := st.secrets.get("auth")):
+        from samgeo_core.web.guards.sign_in import SignedIn
+
+        guards.append(Middleware(SignedIn, str(auth.get("cookie_secret", "")), base))
     return [*guards, Middleware(VisitorCookie, base=base)]
 
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.ui.errors import friendly
 from pages.ui.layout import LOGO, OPEN, PICK, RESULT, SEGMENT, TITLE, top_bar
+from pages.ui.sign_in import require_sign_in
 from pages.ui.state import read_address
 
 st.set_page_config(page_title=TITLE, page_icon=str(LOGO), layout="wide")
@@ -17,6 +18,7 @@ page = st.navigation(
     position="hidden",
 )
 with friendly():
+    require_sign_in()
     read_address()
     top_bar()
     page.run()

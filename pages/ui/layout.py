@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui.facts import Advice, Fact
+from pages.ui.sign_in import sign_out_button
 from pages.ui.state import current_scene, get_state
 from pages.ui.text import markup
 from samgeo_core.web.records import Scene
@@ -49,6 +50,7 @@ def top_bar() -> None:
         if scene is not None:
             name = markup(scene.name)
             st.html(f'<div class="studio-scene" title="{name}">{name}</div>', width="content")
+        sign_out_button()
     if state.flash:
         st.warning(state.flash, icon=":material/warning:")
         state.flash = None

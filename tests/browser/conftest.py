@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,10 +104,13 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
 
 
 @contextmanager
-def _running(folder: Path, base: str) -> Iterator[Server]:
+def running(
+    folder: Path, base: str, port: int | None = None, options: Sequence[str] = ()
+) -> Iterator[Server]:
+    """The app in its own process, below a path, on a port, with more options of Streamlit's."""
     input_dir, data_dir, log = folder / "images", folder / "data", folder / "server.log"
     input_dir.mkdir(parents=True)
-    port = _free_port()
+    port = port or _free_port()
     url = f"http://127.0.0.1:{port}" + (f"/{base}" if base else "")
     environment = os.environ | {
         "SAMGEO_DATA_DIR": str(data_dir),
@@ -116,7 +119,7 @@ def _running(folder: Path, base: str) -> Iterator[Server]:
     }
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.address", "127.0.0.1", "--server.port", str(port)]
-    command += ["--server.baseUrlPath", base]
+    command += ["--server.baseUrlPath", base, *options]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=PROJECT, env=environment, stdout=output, stderr=subprocess.STDOUT
@@ -132,15 +135,15 @@ def _running(folder: Path, base: str) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The app at the root of its address."""
-    with _running(tmp_path_factory.mktemp("app"), "") as running:
-        yield running
+    with running(tmp_path_factory.mktemp("app"), "") as app:
+        yield app
 
 
 @pytest.fixture(scope="session")
 def server_below(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The app below the prefix /maps/studio of its address."""
-    with _running(tmp_path_factory.mktemp("app"), "maps/studio") as running:
-        yield running
+    with running(tmp_path_factory.mktemp("app"), "maps/studio") as app:
+        yield app
 
 
 @pytest.fixture(scope="session")

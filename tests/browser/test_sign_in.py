@@ -1,0 +1,55 @@
+"""Signing in with OpenID Connect: strangers see no page and get no route, others work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Server, Visit, running
+from tests.browser.identity_provider import CLIENT, SECRET, identity_provider
+from tests.web.serving import free_port
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Server]:
+    """The app with a section auth among Streamlit's secrets."""
+    port = free_port()
+    with identity_provider() as provider:
+        secrets = tmp_path / "secrets.toml"
+        secrets.write_text(
+            f'''[auth]
+redirect_uri = "http://127.0.0.1:{port}/oauth2callback"
+cookie_secret = "0123456789abcdef0123456789abcdef"
+client_id = "{CLIENT}"
+client_secret = "{SECRET}"
+server_metadata_url = "{provider.issuer}/.well-known/openid-configuration"
+'''
+        )
+        with running(tmp_path / "app", "", port, ["--secrets.files", str(secrets)]) as server:
+            yield server
+
+
+def test_only_who_signs_in_comes_in(guarded: Server, visit: Callable[..., Visit]) -> None:
+    refused = requests.get(f"{guarded.url}/tiles/abc/1/2/3.png", timeout=10)
+    assert (refused.status_code, "Sign in first" in refused.text) == (401, True)
+
+    assert requests.post(f"{guarded.url}/anything", timeout=10).status_code == 401
+
+    page = visit(guarded.url).page
+    expect(page.get_by_role("heading", name="Sign in to go on")).to_be_visible()
+    expect(page.get_by_text("Or start with a sample")).to_have_count(0)
+
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("Or start with a sample")).to_be_visible()
+    inside = page.request.get(f"{guarded.url}/tiles/abc/1/2/3.png")
+    assert inside.status == 404
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in to go on")).to_be_visible()
+    assert page.request.get(f"{guarded.url}/tiles/abc/1/2/3.png").status == 401
