@@ -10,6 +10,7 @@ from pages.ui.map import MapView, base_url, build_map, satellite_at_start, show_
 from pages.ui.sources import recent_scenes, sample_gallery, server_files, upload_box
 from pages.ui.state import current_scene
 from pages.ui.text import plain
+from pages.ui.your_data import your_data
 from samgeo_core.web.records import Scene
 from samgeo_core.web.urls import tile_template
 
@@ -22,6 +23,7 @@ def _welcome() -> None:
     recent_scenes()
     st.subheader("Or start with a sample", anchor=False)
     sample_gallery()
+    your_data()
 
 
 def _show_scene(scene: Scene) -> None:
@@ -57,6 +59,7 @@ def _others() -> None:
         server_files()
         recent_scenes()
         sample_gallery()
+    your_data()
 
 
 opened = current_scene()

@@ -54,6 +54,12 @@ class StudioState:
         self.scene_id, self.run_id = run.scene_id, run.run_id
         self.write_address()
 
+    def forget(self) -> None:
+        """Work on nothing any more; the visitor stays who they are."""
+        self.scene_id = self.run_id = self.watching = self.center_px = self.last_click = None
+        self.picks.clear()
+        self.write_address()
+
     def write_address(self) -> None:
         """Put the ids into the page's address, so that a reload or a bookmark finds them."""
         for name, value in ((_SCENE_PARAM, self.scene_id), (_RUN_PARAM, self.run_id)):

@@ -163,3 +163,15 @@ def test_an_address_of_a_deleted_scene_says_so(
     app = open_page(scene=scene)
     assert "not there any more" in app.warning[0].value
     assert "scene" not in app.query_params
+
+
+def test_a_visitor_sees_what_is_kept_and_has_it_deleted(
+    open_page: OpenPage, context: AppContext
+) -> None:
+    app = open_page()
+    assert "Your data" not in " ".join(box.label for box in app.expander)
+    app.button(key="open_sample_salt-ponds").click().run()
+    assert "1 image and 0 results" in _texts(app)
+    app.button(key="delete_all").click().run()
+    assert context.store.scenes() == []
+    assert "Turn an aerial" in app.title[0].value

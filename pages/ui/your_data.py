@@ -1,0 +1,31 @@
+"""What the server holds of a visitor, and the way to have it deleted."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui.state import get_state
+from pages.ui.text import count
+from samgeo_core.web.context import get_context
+
+
+def your_data() -> None:
+    """Say what is kept, and offer to delete all of it; nothing for who has nothing here."""
+    state, context = get_state(), get_context()
+    scenes, runs = context.store.scenes(state.owner), context.store.runs(state.owner)
+    if not scenes and not runs:
+        return
+    days = context.settings.keep_days
+    kept = "until you delete them" if days is None else f"for {days:g} days without use"
+    with st.expander("Your data on this server", icon=":material/shield_person:"):
+        st.markdown(
+            f"{count(len(scenes), 'image')} and {count(len(runs), 'result')}, kept {kept}. "
+            "They belong to this browser: whoever has the address of a result can look at it, "
+            "nobody else can change it."
+        )
+        with st.popover("Delete everything", icon=":material/delete:"):
+            st.markdown("Images, results, picked objects and shared links go for good.")
+            if st.button("Delete now", type="primary", key="delete_all"):
+                context.delete_all_of(state.owner)
+                state.forget()
+                st.rerun()
