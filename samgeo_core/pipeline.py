@@ -179,6 +179,7 @@ def candidates_of_tile(
 def write_run(segmentation: Segmentation, out_dir: Path, monitor: Monitor = SILENT) -> None:
     """Write labels.tif, mask.tif, annotations.png, objects.gpkg, objects.npz, run.json.
 
+    objects.gpkg holds finished outlines and all columns (`vectors.product.objects_layer`).
     And candidates.npz, of which `reselect` makes other objects without a model.
 
     Args:
@@ -194,7 +195,7 @@ def write_run(segmentation: Segmentation, out_dir: Path, monitor: Monitor = SILE
         monitor.step("write", 0, 4)
         write_annotation(out_dir / "annotations.png", segmentation.objects, segmentation.tile)
         monitor.step("write", 1, 4)
-        _write_objects(segmentation.objects, segmentation.grid, out_dir)
+        _write_objects(segmentation.objects, segmentation.tile.valid, segmentation.grid, out_dir)
         monitor.step("write", 3, 4)
         with replacing(out_dir / CANDIDATES_FILE) as partial:
             segmentation.pool.save(partial)
@@ -227,7 +228,7 @@ def reselect(run_dir: Path, rule: SelectionRule, out_dir: Path) -> dict[str, Any
     pool = CandidatePool.load(run_dir / CANDIDATES_FILE, grid)
     edits = EditLog(run_dir / EDITS_FILE).read()
     objects = pool.objects(rule, edits.active)
-    _write_objects(objects, grid, out_dir)
+    _write_objects(objects, pool.valid, grid, out_dir)
     for name in (CANDIDATES_FILE, EDITS_FILE):
         if (run_dir / name).is_file():
             with replacing(out_dir / name) as partial:
@@ -275,14 +276,17 @@ def read_record(run_dir: Path) -> dict[str, Any]:
     return record
 
 
-def _write_objects(objects: ObjectSet, grid: GeoGrid, out_dir: Path) -> None:
+def _write_objects(objects: ObjectSet, valid: BoolMask, grid: GeoGrid, out_dir: Path) -> None:
     # GeoPandas and what it brings along take 90 MiB, which segmenting can do without.
-    from samgeo_core.results.export import write_vector
-    from samgeo_core.results.vectorize import vectorize
+    from samgeo_core.results.export import write_batches
+    from samgeo_core.vectors.product import Surroundings, objects_layer
+    from samgeo_core.vectors.sources import objects_in_memory
 
     write_label_raster(out_dir / "labels.tif", label_raster(objects), grid)
     write_mask_raster(out_dir / "mask.tif", binary_mask(objects), grid)
-    write_vector(vectorize(objects, grid), out_dir / "objects.gpkg", layer="objects")
+    around = Surroundings(grid, valid=lambda window: valid[window.slices])
+    layer = objects_layer(objects_in_memory(objects), around)
+    write_batches(layer, out_dir / "objects.gpkg", layer="objects")
     with replacing(out_dir / "objects.npz") as partial:
         objects.save(partial)
 

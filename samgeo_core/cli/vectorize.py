@@ -99,32 +99,36 @@ def run_vectorize(args: argparse.Namespace) -> int:
     # What the command needs takes a second to import, which others can do without.
     from samgeo_core.reading.raster import Raster
     from samgeo_core.results.export import format_of, write_batches
+    from samgeo_core.streaming.options import NO_LIMIT_PX
     from samgeo_core.vectors.product import Surroundings, objects_layer, partition_layer
     from samgeo_core.vectors.sources import FinishedRun, LabelFile, valid_of
     from samgeo_core.vectors.style import PIXELS, OutlineStyle, tolerance_in_px
 
     format_of(args.out)  # a name that can't be is told before the work
-    run = FinishedRun.open(args.source) if args.source.is_dir() else None
-    labels = LabelFile.open(args.source) if run is None else run.labels
+    opened = FinishedRun if args.source.is_dir() else LabelFile
+    source: FinishedRun | LabelFile = opened.open(args.source)
     number, unit = _length(args.tolerance)
-    tolerance_px = tolerance_in_px(number, labels.grid) if unit == "m" else number
+    tolerance_px = tolerance_in_px(number, source.grid) if unit == "m" else number
     style = OutlineStyle(args.smoothing, tolerance_px, args.regular, args.circles)
-    image = None if args.image is None else Raster.open(args.image)
-    valid = None if run is None else run.valid()
-    if image is not None:
-        valid = valid_of(image)
+    image = None if args.image is None else Raster.open(args.image, max_pixels=NO_LIMIT_PX)
     around = Surroundings(
-        labels.grid, PIXELS if args.pixels else style, image, valid, not args.no_attributes
+        source.grid,
+        PIXELS if args.pixels else style,
+        image,
+        source.valid if image is None else valid_of(image),
+        not args.no_attributes,
     )
     with TerminalProgress(not args.quiet) as progress:
         if args.product == "partition":
-            known = None if run is None else run.known()
             layer = partition_layer(
-                labels.read, around, fill_px=args.fill, known=known, monitor=progress.monitor
+                source.read,
+                around,
+                fill_px=args.fill,
+                known=source.known(),
+                monitor=progress.monitor,
             )
         else:
-            batches = labels.batches() if run is None else run.batches()
-            layer = objects_layer(batches, around, progress.monitor)
+            layer = objects_layer(source.batches(), around, progress.monitor)
         write_batches(layer, args.out, layer=args.layer)
     if not args.quiet:
         sys.stdout.write(f"{args.out}\n")

@@ -257,23 +257,45 @@ def _united(polygons: Geometries, owner: IntArray, cut: IntArray) -> tuple[Geome
     # All coordinates are whole numbers and all edges run along an axis: this is exact.
     united = [shapely.union_all(polygons[a:b]) for a, b in zip(begins, ends, strict=True)]
     parts, index = shapely.get_parts(united, return_index=True)
-    return _without_straight_vertices(parts), cut[index]
+    parts = _without_straight_vertices(parts)
+    x, y = shapely.get_coordinates(shapely.get_point(shapely.get_exterior_ring(parts), 0)).T
+    return parts[np.lexsort((x, y, index))], cut[index]
 
 
 def _without_straight_vertices(polygons: Geometries) -> Geometries:
-    """The same polygons with vertices only where the outline turns; all edges run along an axis."""
-    rings, polygon = shapely.get_rings(polygons, return_index=True)
+    """The same polygons as `trace_parts` has them; all edges run along an axis.
+
+    With vertices only where the outline turns, the mask on the right, and in the same order, on
+    which simplification depends.
+    """
+    rings, polygon = shapely.get_rings(shapely.orient_polygons(polygons), return_index=True)
     xy, ring = shapely.get_coordinates(rings, return_index=True)
     # The first vertex stands again at the end of each ring.
-    lengths = shapely.get_num_coordinates(rings) - 1
-    again = np.cumsum(lengths + 1) - 1
+    again = np.cumsum(shapely.get_num_coordinates(rings)) - 1
     xy, ring = np.delete(xy, again, axis=0), np.delete(ring, again)
-    ends = np.cumsum(lengths) - 1
-    previous, following = np.arange(len(xy)) - 1, np.arange(len(xy)) + 1
-    previous[ends - lengths + 1], following[ends] = ends, ends - lengths + 1
+    begins, previous, following = _neighbours(ring)
     turns = ~((xy[previous] == xy) & (xy == xy[following])).any(axis=1)
-    rings = shapely.linearrings(xy[turns], indices=ring[turns])
-    return np.asarray(shapely.polygons(rings, indices=polygon), object)
+    xy, ring = xy[turns], ring[turns]
+    begins, previous, _ = _neighbours(ring)
+    first = np.lexsort((xy[:, 0], xy[:, 1], ring))[begins]
+    is_hole = np.append(False, polygon[1:] == polygon[:-1])
+    first = np.where(is_hole, previous[first], first)
+    lengths = np.bincount(ring)
+    step = np.arange(len(xy)) + (first - begins - begins)[ring]
+    rings = shapely.linearrings(xy[begins[ring] + step % lengths[ring]], indices=ring)
+    left, top = np.minimum(xy[first], xy[previous[first]]).T
+    order = np.lexsort((np.where(is_hole, left, 0), np.where(is_hole, top, -1), polygon))
+    return np.asarray(shapely.polygons(rings[order], indices=polygon[order]), object)
+
+
+def _neighbours(ring: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Where rings begin, and the vertex before and after each of theirs; ``ring`` [V] ascends."""
+    lengths = np.bincount(ring)
+    ends = np.cumsum(lengths) - 1
+    begins = ends - lengths + 1
+    previous, following = np.arange(len(ring)) - 1, np.arange(len(ring)) + 1
+    previous[begins], following[ends] = ends, begins
+    return begins, previous, following
 
 
 def gathered(polygons: Geometries, owner: IntArray, n: int) -> Geometries:

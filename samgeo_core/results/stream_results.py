@@ -10,6 +10,7 @@ from pathlib import Path
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.results.files import replacing
+from samgeo_core.results.kept_masks import MASKS, VALID, ValidParts
 from samgeo_core.results.label_writer import LabelWriter
 from samgeo_core.results.vector_writer import VectorWriter
 from samgeo_core.wholes import WholeObject
@@ -39,31 +40,49 @@ def write_results(
     grid: GeoGrid,
     extent: Window,
     monitor: Monitor = SILENT,
+    valid: ValidParts | None = None,
 ) -> Figures:
     """Write labels.tif, mask.tif and objects.gpkg of objects as they come.
+
+    And masks.arrow and valid.arrow, of which other vector layers are made (`kept_masks`).
 
     Args:
         groups: the objects of a raster, each once.
         folder: where the files go.
         grid: of the raster.
-        extent: the part of it that the rasters show.
-        monitor: hears of the stage "write labels".
+        extent: the part of it that the results show.
+        monitor: hears of the stages "write labels" and "outlines", and may cancel.
+        valid: where the raster carries data, complete once the groups were gone through; None takes
+            every pixel.
 
     Raises:
         ExportError: a file can't be written.
     """
     count = 0
     with ExitStack() as writers:
+        vectors = writers.enter_context(
+            VectorWriter(
+                folder / VECTORS,
+                grid,
+                layer="objects",
+                extent=extent,
+                valid=valid,
+                masks_path=folder / MASKS,
+                monitor=monitor,
+            )
+        )
         labels = writers.enter_context(
             LabelWriter(
                 folder / LABELS, grid, mask_path=folder / MASK, window=extent, monitor=monitor
             )
         )
-        vectors = writers.enter_context(VectorWriter(folder / VECTORS, grid, layer="objects"))
         for objects in groups:
             labels.append(objects)
             vectors.append(objects)
             count += len(objects)
+    if valid is not None:
+        with replacing(folder / VALID) as partial:
+            valid.moved(extent.x, extent.y).save(partial)
     return Figures(count, labels.covered_px)
 
 
@@ -77,5 +96,5 @@ def put_in_place(folder: Path, out_dir: Path, record: str) -> None:
         partial.write_text(record, "utf-8")
         for name in (RECORD, *_OF_OTHERS):
             (out_dir / name).unlink(missing_ok=True)
-        for name in (LABELS, MASK, VECTORS):
+        for name in (LABELS, MASK, VECTORS, MASKS, VALID):
             (folder / name).replace(out_dir / name)

@@ -30,6 +30,7 @@ from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.results.files import folder_beside
+from samgeo_core.results.kept_masks import ValidParts
 from samgeo_core.results.stream_results import LABELS, Figures, put_in_place, write_results
 from samgeo_core.selection import allowed_by
 from samgeo_core.streaming.options import StreamOptions
@@ -110,11 +111,12 @@ def segment_to_folder(
         if tally.resumed:
             tell(f"Going on: {tally.resumed} of {len(plan)} regions were finished before.")
         offered = _offered(plan, work, raster.grid, tally, clock, options, monitor, tell)
+        valid = ValidParts()
         with clock.stage("regions to files"), closing(offered):
-            counted = _counted(offered, tally)
+            counted = _counted(offered, tally, valid)
             partial = stack.enter_context(folder_beside(out_dir / LABELS))
             wholes = _joined(plan, counted, config, clock)
-            figures = write_results(wholes, partial, raster.grid, plan.extent, monitor)
+            figures = write_results(wholes, partial, raster.grid, plan.extent, monitor, valid)
         record = _record(raster, sha256, config, options, work, tally, figures, clock)
         put_in_place(partial, out_dir, json.dumps(record, indent=2) + "\n")
         work.folder.forget_others()
@@ -228,12 +230,13 @@ def _load(region: Region, work: RasterWork, grid: GeoGrid, monitor: Monitor) -> 
 
 
 def _counted(
-    offered: Iterable[tuple[Region, CandidatePool]], tally: Tally
+    offered: Iterable[tuple[Region, CandidatePool]], tally: Tally, valid: ValidParts
 ) -> Iterator[tuple[Region, CandidatePool]]:
     for region, pool in offered:
         rows, columns = region.core.slices
         x, y = region.window.x, region.window.y
         core = pool.valid[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
+        valid.add(core, (columns.start, rows.start))
         tally.n_valid_px += int(core.sum())
         tally.n_candidates += len(pool.candidates)
         yield region, pool

@@ -9,6 +9,7 @@ from typing import Literal
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
@@ -105,7 +106,7 @@ def partition_layer(
     around: Surroundings,
     *,
     fill_px: float = FILL_PX,
-    known: gpd.GeoDataFrame | None = None,
+    known: pd.DataFrame | None = None,
     monitor: Monitor = SILENT,
 ) -> Batches:
     """A coverage: every valid pixel belongs to exactly one polygon, and neighbours share edges.
@@ -166,7 +167,7 @@ def _with_background(
     return np.concatenate([traced[~nobody], pieces]), ids.astype(np.int64)
 
 
-def _known_columns(ids: NDArray[np.int64], known: gpd.GeoDataFrame | None) -> Columns:
+def _known_columns(ids: NDArray[np.int64], known: pd.DataFrame | None) -> Columns:
     columns: Columns = {"object_id": ids}
     if known is not None:
         rows = known.set_index("object_id").reindex(ids)

@@ -60,8 +60,12 @@ def deviates(before: Geometries, after: Geometries, tolerance_px: float) -> NDAr
     xy, ring = shapely.get_coordinates(rings, return_index=True)
     lengths = shapely.get_num_coordinates(rings)
     begins = np.cumsum(lengths) - lengths
-    stayed = np.isin(vertex_keys(xy), vertex_keys(shapely.get_coordinates(after)))
     owner = owner_of_polygon[polygon]
+    kept_xy, kept_owner = shapely.get_coordinates(after, return_index=True)
+    # NOTE: a vertex of another outline at the same place says nothing of this one.
+    _, name = np.unique(vertex_keys(np.concatenate([xy, kept_xy])), return_inverse=True)
+    name += np.concatenate([owner[ring], kept_owner]) * (int(name.max(initial=0)) + 1)
+    stayed = np.isin(name[: len(xy)], name[len(xy) :])
     result = np.zeros(len(before), np.bool_)
     # A ring's first vertex stands again at its end; the walk goes round twice, so that every
     # vertex has one that stayed on either side.

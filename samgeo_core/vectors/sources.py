@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
-import pyogrio
+import pandas as pd
 import rasterio.windows
-import shapely
-from pyogrio.errors import DataLayerError, DataSourceError
 
+from samgeo_core.config import SegmentConfig, SelectionRule
+from samgeo_core.edits.history import EDITS_FILE, EditLog
 from samgeo_core.errors import ExportError, ParameterError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import BoolMask, ObjectSet
 from samgeo_core.pool import CANDIDATES_FILE, CandidatePool
 from samgeo_core.reading.raster import Raster, open_dataset
-from samgeo_core.results.batches import stored_batches
+from samgeo_core.results.kept_masks import MASKS, VALID, ValidParts, kept_masks
 from samgeo_core.results.labels import Labels, label_raster
 from samgeo_core.results.nesting import parent_ids
 from samgeo_core.results.outlines import trace, trace_wholes
+from samgeo_core.streaming.options import NO_LIMIT_PX
 from samgeo_core.vectors.attributes import Columns
 from samgeo_core.vectors.mosaic import ReadLabels, ReadValid, read_mosaic
 from samgeo_core.vectors.product import PixelObjects
 from samgeo_core.windows import Window
 
 _AT_ONCE = 1024
-_OWN_COLUMNS = (
-    "object_id", "parent_id", "class_name", "class_color", "confidence", "score", "stability",
-)  # fmt: skip
-_LABELS, _OBJECTS, _LAYER = "labels.tif", "objects.gpkg", "objects"
+_LABELS, _RECORD = "labels.tif", "run.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +40,12 @@ class LabelFile:
     Attributes:
         path: the file.
         grid: its grid.
+        valid: where data is: every pixel, as far as such a raster tells.
     """
 
     path: Path
     grid: GeoGrid
+    valid: ReadValid | None = None
 
     @classmethod
     def open(cls, path: Path) -> LabelFile:
@@ -55,7 +55,7 @@ class LabelFile:
             RasterError: the file can't be read.
             ParameterError: its values are not whole numbers.
         """
-        raster = Raster.open(path)
+        raster = Raster.open(path, max_pixels=NO_LIMIT_PX)
         if np.dtype(raster.dtype).kind not in "iu":
             raise ParameterError(
                 f"Labels must be whole numbers, but {path.name} holds {raster.dtype}: give a "
@@ -69,6 +69,10 @@ class LabelFile:
             place = _place(window)
             labels, valid = dataset.read(1, window=place), dataset.read_masks(1, window=place)
         return np.where(valid > 0, labels, 0)
+
+    def known(self) -> pd.DataFrame | None:
+        """What it says of its objects besides their ids: nothing."""
+        return None
 
     def batches(self) -> Iterator[PixelObjects]:
         """Its objects: one for each id, in one part or several."""
@@ -87,18 +91,22 @@ def objects_in_memory(objects: ObjectSet, more: Columns | None = None) -> Iterat
         objects: N objects.
         more: arrays [N] of what else is known of them, such as their class.
     """
-    parents = parent_ids(objects)
+    known = {**_columns_of(objects), **(more or {})}
     for begin in range(0, len(objects), _AT_ONCE):
         some = slice(begin, begin + _AT_ONCE)
-        columns: Columns = {
-            "object_id": np.arange(1, len(objects) + 1, dtype=np.int64)[some],
-            "parent_id": parents[some],
-            # float32 holds 7 digits; those beyond would be noise in every file.
-            "score": objects.scores[some].astype(np.float64).round(6),
-            "stability": objects.stabilities[some].astype(np.float64).round(6),
-        }
-        columns |= {name: values[some] for name, values in (more or {}).items()}
+        columns = {name: values[some] for name, values in known.items()}
         yield PixelObjects(trace(objects.masks[some], objects.offsets_xy[some]), columns)
+
+
+def _columns_of(objects: ObjectSet) -> Columns:
+    """What a set says of its objects."""
+    return {
+        "object_id": np.arange(1, len(objects) + 1, dtype=np.int64),
+        "parent_id": parent_ids(objects),
+        # float32 holds 7 digits; those beyond would be noise in every file.
+        "score": objects.scores.astype(np.float64).round(6),
+        "stability": objects.stabilities.astype(np.float64).round(6),
+    }
 
 
 def labels_in_memory(objects: ObjectSet) -> ReadLabels:
@@ -106,17 +114,37 @@ def labels_in_memory(objects: ObjectSet) -> ReadLabels:
     return lambda window: label_raster(objects, window=window)
 
 
+def objects_of_masks(path: Path) -> Iterator[PixelObjects]:
+    """Objects of a run that kept their masks (`results.kept_masks`), some at a time.
+
+    Raises:
+        ExportError: the file is missing or damaged.
+    """
+    for some in kept_masks(path):
+        columns: Columns = {
+            "object_id": np.array([item.object_id for item in some], np.int64),
+            "parent_id": np.array([item.parent_id for item in some], np.int64),
+            "score": np.array([item.score for item in some], np.float64).round(6),
+            "stability": np.array([item.stability for item in some], np.float64).round(6),
+        }
+        yield PixelObjects(trace_wholes(item.pieces for item in some), columns)
+
+
 @dataclass(frozen=True, eq=False)
 class FinishedRun:
-    """The results of a run on disk, whole or region by region.
+    """The results of a run on disk: whole, as its rule and its edits have it, or in regions.
 
     Attributes:
         folder: the run's folder.
-        labels: its label raster.
+        grid: of the result.
+        objects: of a run that went in one piece, else None.
+        valid: reads where its raster carries data; None where the run doesn't know.
     """
 
     folder: Path
-    labels: LabelFile
+    grid: GeoGrid
+    objects: ObjectSet | None
+    valid: ReadValid | None
 
     @classmethod
     def open(cls, folder: Path) -> FinishedRun:
@@ -125,44 +153,59 @@ class FinishedRun:
         Raises:
             ExportError: the folder holds none.
         """
-        missing = [name for name in (_LABELS, _OBJECTS) if not (folder / name).is_file()]
+        missing = [name for name in (_LABELS, _RECORD) if not (folder / name).is_file()]
         if missing:
             raise ExportError(
                 f"A folder of results with {', '.join(missing)} is needed, but {folder} holds "
                 "none: name one that the command segment wrote, or a label raster."
             )
-        return cls(folder, LabelFile.open(folder / _LABELS))
+        grid = Raster.open(folder / _LABELS, max_pixels=NO_LIMIT_PX).grid
+        if (folder / MASKS).is_file():
+            parts = ValidParts.load(folder / VALID) if (folder / VALID).is_file() else None
+            return cls(folder, grid, None, None if parts is None else parts.read)
+        if not (folder / CANDIDATES_FILE).is_file():
+            raise ExportError(
+                f"The masks of the run in {folder} are not there: give its labels.tif, or run the "
+                "command segment again, which goes on with what it found."
+            )
+        pool = CandidatePool.load(folder / CANDIDATES_FILE, grid)
+        edits = EditLog(folder / EDITS_FILE).read()
+        objects = pool.objects(_rule_of(folder), edits.active)
+        return cls(folder, grid, objects, lambda window: pool.valid[window.slices])
 
     def batches(self) -> Iterator[PixelObjects]:
         """Its objects, nested ones too."""
-        inverse = ~self.labels.grid.transform
-        a, b, c, d, e, f = inverse[:6]
-        matrix, shift = np.array([[a, b], [d, e]]), np.array([c, f])
-        with _layer_errors(self.folder), stored_batches(self.folder / _OBJECTS, _LAYER) as layer:
-            for frame in layer.frames:
-                exact = shapely.transform(
-                    np.asarray(frame.geometry.values, object),
-                    # Outlines follow pixel edges; what is left of fractions is rounding.
-                    lambda xy: np.rint(xy @ matrix.T + shift),
-                )
-                columns = {n: frame[n].to_numpy() for n in _OWN_COLUMNS if n in frame}
-                yield PixelObjects(_single_parts(exact), columns)
+        if self.objects is None:
+            return objects_of_masks(self.folder / MASKS)
+        return objects_in_memory(self.objects)
 
-    def known(self) -> gpd.GeoDataFrame:
+    def read(self, window: Window) -> Labels:
+        """Ids of a window, the smaller object where two lie on a pixel."""
+        if self.objects is None:
+            return LabelFile(self.folder / _LABELS, self.grid).read(window)
+        return label_raster(self.objects, window=window)
+
+    def known(self) -> pd.DataFrame:
         """What it says of its objects, without outlines."""
-        with _layer_errors(self.folder):
-            table = pyogrio.read_dataframe(
-                self.folder / _OBJECTS, layer=_LAYER, read_geometry=False
-            )
-        return table[[name for name in _OWN_COLUMNS if name in table]]
+        if self.objects is None:
+            tables = [
+                {"object_id": o.object_id, "parent_id": o.parent_id, "score": round(o.score, 6),
+                 "stability": round(o.stability, 6)}
+                for some in kept_masks(self.folder / MASKS) for o in some
+            ]  # fmt: skip
+            return pd.DataFrame(tables, columns=list(_columns_of(ObjectSet.empty((1, 1)))))
+        return pd.DataFrame(_columns_of(self.objects))
 
-    def valid(self) -> ReadValid | None:
-        """Where its raster carries data, if the run kept that."""
-        path = self.folder / CANDIDATES_FILE
-        if not path.is_file():
-            return None
-        valid = CandidatePool.load(path, self.labels.grid).valid
-        return lambda window: valid[window.slices]
+
+def _rule_of(folder: Path) -> SelectionRule:
+    """The rule by which a run chose."""
+    try:
+        record = json.loads((folder / _RECORD).read_text("utf-8"))
+    except ValueError as error:
+        raise ExportError(f"{folder / _RECORD} can't be read ({error}): write it anew.") from error
+    if written := record.get("selection"):
+        return SelectionRule.from_dict(written)
+    return SegmentConfig.from_dict(record.get("parameters", {})).rule
 
 
 def valid_of(raster: Raster) -> ReadValid:
@@ -174,28 +217,6 @@ def valid_of(raster: Raster) -> ReadValid:
         return valid
 
     return read
-
-
-def _single_parts(geometries: Any) -> Any:
-    """Polygons where a multipolygon has one part only, as a GeoPackage holds nothing else."""
-    single = shapely.get_num_geometries(geometries) == 1
-    return np.where(single, shapely.get_geometry(geometries, 0), geometries)
-
-
-class _layer_errors:  # noqa: N801
-    """Turns what a damaged layer raises into a sentence."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, DataLayerError | DataSourceError):
-            raise ExportError(
-                f"The objects of {self.folder} can't be read ({error}): write the run anew."
-            ) from error
 
 
 def _place(window: Window) -> Any:

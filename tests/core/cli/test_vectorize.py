@@ -1,19 +1,31 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+from geopandas.testing import assert_geodataframe_equal
 from rasterio.crs import CRS
 
+from samgeo_core.candidates import CandidateSet
 from samgeo_core.cli import FAILED, OK, USAGE, main
+from samgeo_core.config import SelectionRule
+from samgeo_core.edits.edits import Edit
+from samgeo_core.edits.history import EditLog
 from samgeo_core.geogrid import GeoGrid
-from samgeo_core.results.export import write_vector
+from samgeo_core.pool import CandidatePool
+from samgeo_core.results.kept_masks import ValidParts
 from samgeo_core.results.labels import label_raster, write_label_raster
+from samgeo_core.results.nesting import parent_ids
+from samgeo_core.results.stream_results import write_results
 from samgeo_core.results.vectorize import vectorize
+from samgeo_core.windows import Window
 from tests.core.results.test_vectorize import blobs
+from tests.core.results.wholes import in_pieces
 from tests.factories import UTM_33N, MakeRaster
 
 OBJECTS = blobs(0)
@@ -26,7 +38,22 @@ def run_dir(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     write_label_raster(folder / "labels.tif", label_raster(OBJECTS), GRID)
-    write_vector(vectorize(OBJECTS, GRID), folder / "objects.gpkg")
+    (folder / "run.json").write_text(json.dumps({"selection": asdict(SelectionRule.keep_all())}))
+    valid = np.ones(OBJECTS.shape_hw, np.bool_)
+    CandidatePool(CandidateSet.of_objects(OBJECTS), valid, GRID).save(folder / "candidates.npz")
+    return folder
+
+
+@pytest.fixture
+def streamed_dir(tmp_path: Path) -> Path:
+    """What a run region by region leaves of the same objects."""
+    folder = tmp_path / "streamed"
+    folder.mkdir()
+    wholes = in_pieces(OBJECTS, np.random.default_rng(0), parent_ids(OBJECTS))
+    valid = ValidParts()
+    valid.add(np.ones(OBJECTS.shape_hw, np.bool_), (0, 0))
+    write_results([wholes], folder, GRID, Window.whole(GRID.shape_hw), valid=valid)
+    (folder / "run.json").write_text("{}")
     return folder
 
 
@@ -76,13 +103,39 @@ def test_labels_become_a_shapefile_with_a_key(run_dir: Path, tmp_path: Path) -> 
     assert all(f"\n{name}," in key for name in found.columns.drop("geometry"))
 
 
+def test_edits_of_a_run_hold(run_dir: Path, tmp_path: Path) -> None:
+    largest = CandidateSet.of_objects(OBJECTS.select(np.array([len(OBJECTS) - 1])))
+    EditLog(run_dir / "edits.jsonl").add(Edit("delete", removed=(largest[0],)))
+    for product in ("objects", "partition"):
+        out = tmp_path / f"{product}.parquet"
+        assert main(["vectorize", str(run_dir), str(out), "--product", product]) == OK
+        found = gpd.read_parquet(out)
+        assert (found["object_id"] > 0).sum() < len(OBJECTS)
+        assert len(OBJECTS) not in found["object_id"].tolist()
+
+
+@pytest.mark.parametrize("style", [[], ["--pixels"]])
+@pytest.mark.parametrize("product", ["objects", "partition"])
+def test_a_run_in_regions_gives_what_a_whole_one_does(
+    run_dir: Path, streamed_dir: Path, tmp_path: Path, product: str, style: list[str]
+) -> None:
+    frames = []
+    for folder in (run_dir, streamed_dir):
+        out = tmp_path / f"{folder.name}.parquet"
+        assert main(["vectorize", str(folder), str(out), "--product", product, *style]) == OK
+        frame = gpd.read_parquet(out)
+        frame["geometry"] = frame.normalize()
+        frames.append(frame.sort_values("object_id", ignore_index=True))
+    assert_geodataframe_equal(*frames, check_less_precise=True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
         (["run", "out.gpkg", "--tolerance", "3"], USAGE, "0.5px or 0.3m"),
         (["run", "out.gpkg", "--product", "partition", "--circles"], USAGE, "gaps and overlaps"),
         (["run", "out.doc"], FAILED, "must end in one of"),
-        ([".", "out.gpkg"], FAILED, "labels.tif, objects.gpkg is needed"),
+        ([".", "out.gpkg"], FAILED, "labels.tif, run.json is needed"),
         (["none.tif", "out.gpkg"], FAILED, "none.tif"),
     ],
 )

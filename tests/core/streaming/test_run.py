@@ -164,8 +164,8 @@ def test_files_of_another_kind_of_run_dont_stay_beside_the_results(
     (tmp_path / "notes.txt").write_text("mine")
     segment_to_folder(scene, tmp_path, options=OPTIONS, finder=BrightPartsFinder())
     assert {path.name for path in tmp_path.iterdir()} == {
-        ".lock", "labels.tif", "mask.tif", "notes.txt", "objects.gpkg", "plan.json", "regions",
-        "run.json",
+        ".lock", "labels.tif", "mask.tif", "masks.arrow", "notes.txt", "objects.gpkg", "plan.json",
+        "regions", "run.json", "valid.arrow",
     }  # fmt: skip
 
 
@@ -282,7 +282,7 @@ def test_a_real_disk_that_fills_up_is_survived(
 ) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)]
     if os.name != "posix" or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting a small file system needs root")
     try:
