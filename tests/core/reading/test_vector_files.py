@@ -1,0 +1,42 @@
+"""Vector files of strangers: what they say they are is checked, and they lead nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from samgeo_core.errors import ParameterError
+from samgeo_core.reading.vector_files import read_vector_file
+
+KML = """<?xml version="1.0"{encoding}?>{doctype}
+<kml xmlns="http://www.opengis.net/kml/2.2"><Document><Placemark><name>{name}</name>
+<Point><coordinates>5,52,0</coordinates></Point></Placemark></Document></kml>"""
+BOMB = '<!DOCTYPE k [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>'
+PEEK = '<!DOCTYPE k [<!ENTITY a SYSTEM "file://{secret}">]>'
+
+
+def _read(path: Path) -> list[str]:
+    return list(read_vector_file(path, noun="places", most=10)["name"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_plain_kml_is_read_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "places.kml"
+    said = f' encoding="{encoding}"'
+    path.write_text(KML.format(encoding=said, doctype="", name="Dorf"), encoding)
+    assert _read(path) == ["Dorf"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("doctype", [BOMB, PEEK], ids=["bomb", "peek"])
+def test_entities_are_refused_in_any_encoding(tmp_path: Path, encoding: str, doctype: str) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("password")
+    path = tmp_path / "places.kml"
+    content = KML.format(
+        encoding=f' encoding="{encoding}"', doctype=doctype.format(secret=secret), name="&a;"
+    )
+    path.write_text(content, encoding)
+    with pytest.raises(ParameterError, match="declares entities"):
+        _read(path)
