@@ -12,10 +12,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from pages.ui.text import area_m2
+from samgeo_core.comparing.sizes import area_steps
 from samgeo_core.config import OVERLAPS, SelectionRule
 from samgeo_core.web.selected import RunSource
-
-_STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 
 OVERLAP_TITLES = {
     "nested": "Nested",
@@ -42,16 +41,6 @@ def area_column(source: RunSource) -> str:
 def area_text(column: str, value: float) -> str:
     """A size in the unit of its attribute."""
     return area_m2(value) if column == "area_m2" else f"{value:,.0f} px"
-
-
-def area_steps(low: float, high: float) -> list[float]:
-    """Round sizes, evenly spread on a logarithmic scale, from at most low to at least high."""
-    low = max(low, 1e-6)
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(max(high, low))) + 1)
-    values = [step * 10.0**decade for decade in decades for step in _STEPS]
-    first = max((i for i, value in enumerate(values) if value <= low), default=0)
-    last = min((i for i, value in enumerate(values) if value >= high), default=len(values) - 1)
-    return values[first : max(last, first + 1) + 1]
 
 
 def rule_controls(source: RunSource) -> SelectionRule:
