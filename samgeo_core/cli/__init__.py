@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from samgeo_core import __version__
+from samgeo_core.cli.compare import add_compare_command
 from samgeo_core.cli.prompt import add_prompt_command
 from samgeo_core.cli.segment import add_segment_command
 from samgeo_core.cli.select import add_select_command
@@ -72,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_select_command(commands)
     add_prompt_command(commands)
     add_vectorize_command(commands)
+    add_compare_command(commands)
     _add_models_command(commands)
     _add_samples_command(commands)
     _add_serve_command(commands)

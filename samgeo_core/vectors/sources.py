@@ -170,7 +170,7 @@ class FinishedRun:
             )
         pool = CandidatePool.load(folder / CANDIDATES_FILE, grid)
         edits = EditLog(folder / EDITS_FILE).read()
-        objects = pool.objects(_rule_of(folder), edits.active)
+        objects = pool.objects(rule_of(folder), edits.active)
         return cls(folder, grid, objects, lambda window: pool.valid[window.slices])
 
     def batches(self) -> Iterator[PixelObjects]:
@@ -197,7 +197,7 @@ class FinishedRun:
         return pd.DataFrame(_columns_of(self.objects))
 
 
-def _rule_of(folder: Path) -> SelectionRule:
+def rule_of(folder: Path) -> SelectionRule:
     """The rule by which a run chose."""
     try:
         record = json.loads((folder / _RECORD).read_text("utf-8"))
