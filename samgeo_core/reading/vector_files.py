@@ -82,6 +82,9 @@ def read_vector_file(
     except Exception as error:
         # NOTE: GDAL and pandas raise many kinds for files that aren't what their names say.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # Where a server keeps files is nobody's business.
+        for name in (f"/vsizip/{{{path.resolve()}}}/", f"{path.resolve().parent}/"):
+            reason = reason.replace(name, "")
         raise ParameterError(
             f"The {noun} in {path.name} can't be read ({reason}): save the file again."
         ) from error

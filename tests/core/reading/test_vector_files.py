@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,12 @@ def test_entities_are_refused_in_any_encoding(tmp_path: Path, encoding: str, doc
     path.write_text(content, encoding)
     with pytest.raises(ParameterError, match="declares entities"):
         _read(path)
+
+
+def test_messages_do_not_tell_where_files_lie(tmp_path: Path) -> None:
+    path = tmp_path / "places.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.shp", b"\0\0\x27\x0a" + bytes(96))
+    with pytest.raises(ParameterError, match="can't be read") as refusal:
+        _read(path)
+    assert str(tmp_path) not in str(refusal.value)
