@@ -15,7 +15,6 @@ from samgeo_core.errors import ExportError, ParameterError
 if TYPE_CHECKING:
     from samgeo_core.comparing.compare import Comparison
     from samgeo_core.comparing.figures import Figures
-    from samgeo_core.comparing.propose import Proposal
     from samgeo_core.comparing.reference import Reference
     from samgeo_core.vectors.sources import FinishedRun
 
