@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.choose_again import choose_again_form
+from pages.ui.compare_panel import compare_not_offered, compare_panel
 from pages.ui.downloads import download_links
 from pages.ui.edit_panel import edit_panel, is_owner
 from pages.ui.layout import OPEN, PICK, SEGMENT, empty
@@ -57,6 +58,7 @@ def _explore(run: Run) -> None:
         with tools:
             editing = edit_panel(chosen)
             taught = teach_panel(chosen, at_hand)
+            compared = compare_panel(chosen)
         with st.popover("Style", icon=":material/palette:", width="stretch"):
             style, opacity = style_controls()
         download_links(run, chosen.query, has_place=area_column(source) == "area_m2")
@@ -75,6 +77,7 @@ def _explore(run: Run) -> None:
             selected=picked,
             editing=editing,
             **taught,
+            **compared,
         )
         _map(run, view)
 
@@ -90,6 +93,7 @@ def _look_through(run: Run) -> None:
         _heading(run, found, run.record.get("coverage"))
         _choose_again(run)
         not_offered(run)
+        compare_not_offered(run)
         with st.popover("Style", icon=":material/palette:", width="stretch"):
             style, opacity = style_controls()
         download_links(run, {}, has_place=has_place)

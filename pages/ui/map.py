@@ -83,6 +83,7 @@ class MapView:
         teaching: what selecting objects for the page needs, see `Selection.for_map`; None tells the
             page nothing.
         groups: objects in colours of their own: title (what it is), name, color, ids of each group.
+        comparison: address of outlines that lie above the objects, see `compare`; None shows none.
     """
 
     source: str | None = None
@@ -96,6 +97,7 @@ class MapView:
     editing: Mapping[str, Any] | None = None
     teaching: Mapping[str, Any] | None = None
     groups: Sequence[Mapping[str, Any]] = ()
+    comparison: str | None = None
 
 
 def objects_source(run: Run, rule: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -242,7 +244,7 @@ def build_map(
     studio_map.default_js = [("leaflet", asset_url("leaflet", "dist/leaflet.js", base_url()))]
     studio_map.default_css = [("leaflet", asset_url("leaflet", "dist/leaflet.css", base_url()))]
     tools = ["edit_bar", "edit_map"] if editing else []
-    scripts = ["map_layers", *tools, "teach_map"]
+    scripts = ["map_layers", *tools, "teach_map", "compare_map"]
     studio_map.add_child(_Script(*(f"{name}.js" for name in scripts)))
     layers: dict[str, Layer] = {}
     if frame.is_geographic:

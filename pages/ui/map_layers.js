@@ -16,7 +16,7 @@ window.samgeo = window.samgeo || (() => {
   const defaults = {
     style: { color: "#3388ff", weight: 2, fillColor: "#7c4185", fillOpacity: 0.5 },
     opacity: {}, selected: null, selected_at: null, area: null, source: null, by_view: false, masks: null,
-    editing: null, teaching: null, groups: [],
+    editing: null, teaching: null, groups: [], comparison: null,
   };
 
   const view = () => ({ ...defaults, ...state.view });
@@ -125,6 +125,7 @@ window.samgeo = window.samgeo || (() => {
       row.appendChild(element("span", "samgeo-swatch samgeo-rainbow"));
       row.appendChild(element("span", "", "Masks, one colour each"));
     }
+    if (window.samgeoCompare) window.samgeoCompare.legend(box, element);
     if (state.basemapLost) box.appendChild(element("div", "samgeo-hint", "Satellite map not reachable"));
     box.style.display = box.childElementCount ? "" : "none";
   }
@@ -293,6 +294,7 @@ window.samgeo = window.samgeo || (() => {
     if (state.layers.masks && now.masks && now.masks !== before.masks) state.layers.masks.setUrl(now.masks);
     showSelected(now.selected, before.selected);
     if (window.samgeoEdit) window.samgeoEdit.update(state.map, now.editing);
+    if (window.samgeoCompare) window.samgeoCompare.update(state.map, state.layers.objects, now.comparison);
     if (window.samgeoTeach) window.samgeoTeach.update(state.map, now.teaching, Boolean(now.editing));
   }
 
@@ -345,5 +347,5 @@ window.samgeo = window.samgeo || (() => {
     drawLegend();
   }
 
-  return { objects, setup, update, mark, objectsAt, patch, showObjects };
+  return { objects, setup, update, mark, objectsAt, patch, showObjects, drawLegend };
 })();

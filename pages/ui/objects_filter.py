@@ -46,8 +46,7 @@ def area_text(column: str, value: float) -> str:
 def rule_controls(source: RunSource) -> SelectionRule:
     """Draw the controls of a run with candidates and return the rule that they say."""
     own, candidates = source.rule, source.pool.candidates
-    # What is drawn under new keys stands where the run's own rule is.
-    key = f"{source.run.run_id}_{st.session_state.get(_resets(source), 0)}"
+    key = _key(source)
     overlap = _overlap(own, f"overlap_{key}")
     limits = _size(source, f"size_{key}")
     scores = _quality(
@@ -61,6 +60,29 @@ def rule_controls(source: RunSource) -> SelectionRule:
     return replace(own, overlap=overlap, **limits, **scores, **stabilities)
 
 
+def show_rule(source: RunSource, rule: SelectionRule) -> None:
+    """Set the controls to a rule; for callbacks, which run before the controls are drawn."""
+    candidates, own = source.pool.candidates, source.rule
+    key = _key(source)
+    st.session_state[f"overlap_{key}"] = rule.overlap
+    steps, _ = _size_steps(source)
+    unit = area_column(source).removeprefix("area_")
+    limits = [getattr(rule, f"{side}_area_{unit}") for side in ("min", "max")]
+    ends = steps[0], steps[-1]
+    st.session_state[f"size_{key}"] = tuple(
+        end if limit is None else min(steps, key=lambda step, at=limit: abs(step - at))
+        for limit, end in zip(limits, ends, strict=True)
+    )
+    for name, values in (("score", candidates.scores), ("stability", candidates.stabilities)):
+        floor, ceiling = _range_of(values, getattr(own, f"good_{name}"))
+        marks = (
+            min(max(getattr(rule, f"{kind}_{name}"), floor), ceiling) for kind in ("least", "good")
+        )
+        least, good = marks
+        has_two = getattr(own, f"good_{name}") > getattr(own, f"least_{name}")
+        st.session_state[f"{name}_{key}"] = (least, max(least, good)) if has_two else least
+
+
 def reset_button(source: RunSource) -> None:
     """Draw the button that brings back the run's own rule."""
 
@@ -71,6 +93,11 @@ def reset_button(source: RunSource) -> None:
         "As segmented", on_click=forget, key=f"reset_{source.run.run_id}",
         icon=":material/undo:", help="Back to the limits with which this image was segmented.",
     )  # fmt: skip
+
+
+def _key(source: RunSource) -> str:
+    """What is drawn under new keys stands where the run's own rule is."""
+    return f"{source.run.run_id}_{st.session_state.get(_resets(source), 0)}"
 
 
 def _resets(source: RunSource) -> str:
@@ -97,11 +124,7 @@ def _size(source: RunSource, key: str) -> dict[str, float | None]:
     """Limits of the size; a mark at its end sets none."""
     column = area_column(source)
     unit = column.removeprefix("area_")
-    pool, own = source.pool, source.rule
-    areas = pool.areas_m2 if unit == "m2" else pool.candidates.areas_px
-    steps = area_steps(float(np.nanmin(areas)), float(np.nanmax(areas)))
-    low, high = (getattr(own, f"{side}_area_{unit}") for side in ("min", "max"))
-    steps = sorted({*steps, *(value for value in (low, high) if value is not None)})
+    steps, (low, high) = _size_steps(source)
     before = low or steps[0], high or steps[-1]
     chosen: tuple[float, float] = st.select_slider(
         "Size",
@@ -121,13 +144,27 @@ def _size(source: RunSource, key: str) -> dict[str, float | None]:
     return limits
 
 
+def _size_steps(source: RunSource) -> tuple[list[float], tuple[float | None, float | None]]:
+    """Sizes that can be chosen, and the limits of the run's own rule."""
+    unit, pool, own = area_column(source).removeprefix("area_"), source.pool, source.rule
+    areas = pool.areas_m2 if unit == "m2" else pool.candidates.areas_px
+    steps = area_steps(float(np.nanmin(areas)), float(np.nanmax(areas)))
+    low, high = (getattr(own, f"{side}_area_{unit}") for side in ("min", "max"))
+    return sorted({*steps, *(value for value in (low, high) if value is not None)}), (low, high)
+
+
+def _range_of(values: NDArray[np.float32], good: float) -> tuple[float, float]:
+    """Lowest and highest mark of a score."""
+    floor = math.floor(float(values.min()) * 100) / 100
+    return floor, max(math.ceil(float(values.max()) * 100) / 100, good)
+
+
 def _quality(
     label: str, name: str, values: NDArray[np.float32], own: SelectionRule, key: str, text: str
 ) -> dict[str, float]:
     """Limits of a score: one mark, or two where the run kept weaker masks in empty places."""
     least, good = getattr(own, f"least_{name}"), getattr(own, f"good_{name}")
-    floor = math.floor(float(values.min()) * 100) / 100
-    ceiling = max(math.ceil(float(values.max()) * 100) / 100, good)
+    floor, ceiling = _range_of(values, good)
     if floor >= ceiling:
         return {}
     text += f" The run kept no masks below {floor:.2f}; segment again to get weaker ones."

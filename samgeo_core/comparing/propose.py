@@ -18,7 +18,7 @@ from samgeo_core.comparing.figures import Figures, overall
 from samgeo_core.comparing.matching import judge
 from samgeo_core.comparing.pairs import Index, mask_pairs
 from samgeo_core.comparing.reference import Reference, drawn_mask
-from samgeo_core.comparing.sizes import area_steps
+from samgeo_core.comparing.sizes import ADVISED_OBJECTS, area_steps
 from samgeo_core.config import OVERLAPS, SelectionRule
 from samgeo_core.edits.edits import Edit
 from samgeo_core.errors import ParameterError
@@ -29,8 +29,6 @@ from samgeo_core.progress import SILENT, Monitor
 
 LEAST_OBJECTS = 3
 """Fewer say nothing."""
-
-ADVISED_OBJECTS = 10
 
 _ROUNDS = 3
 _SCORES = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.84, 0.88, 0.91, 0.94, 0.97)

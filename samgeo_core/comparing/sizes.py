@@ -1,8 +1,11 @@
-"""Round sizes, which limits are chosen among."""
+"""Round sizes, which limits are chosen among, and other numbers that pages tell."""
 
 from __future__ import annotations
 
 import math
+
+ADVISED_OBJECTS = 10
+"""From fewer objects of a reference a proposal is a guess."""
 
 _STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 

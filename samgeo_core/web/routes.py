@@ -35,6 +35,7 @@ from samgeo_core.errors import (
     SamGeoError,
 )
 from samgeo_core.web.classes import classes_version
+from samgeo_core.web.compare_routes import CompareRoutes
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.downloads import ReadyStream, make_download
 from samgeo_core.web.edit_routes import EditRoutes
@@ -190,6 +191,7 @@ def build_routes(context: AppContext, base: str = "") -> list[BaseRoute]:
     asked = [("GET", path, handler) for path, handler in handlers.items()]
     asked += PickRoutes(context).handlers
     asked += EditRoutes(context, base).handlers
+    asked += CompareRoutes(context).handlers
     return [Route(prefix + path, _guarded(run), methods=[method]) for method, path, run in asked]
 
 

@@ -68,6 +68,25 @@ def edits_url(run: Run, base: str = "", rule: Mapping[str, str] | None = None) -
     return f"{base_path(base)}/runs/{run.run_id}/edits/{{action}}{_query(rule)}"
 
 
+def comparison_url(
+    run: Run, asked: Mapping[str, str], base: str = "", filename: str | None = None
+) -> str:
+    """Address of a comparison's outlines for the map, or of one of its files.
+
+    Args:
+        run: a finished run.
+        asked: the rule, what is asked, and the key, see `compare_routes`.
+        base: streamlit's base path.
+        filename: one of `compare.FILES`; None for the outlines.
+    """
+    place = f"{base_path(base)}/runs/{run.run_id}/comparison"
+    return (
+        f"{place}.geojson{_query(asked)}"
+        if filename is None
+        else (f"{place}/{quote(filename)}{_query(asked)}")
+    )
+
+
 def asset_url(package: str, path: str, base: str = "") -> str:
     """Address of a file of an allowed npm package, e.g. ("leaflet", "dist/leaflet.js")."""
     return f"{base_path(base)}/assets/{quote(package)}/{quote(path)}"
