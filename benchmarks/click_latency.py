@@ -17,10 +17,7 @@ import os
 import random
 import re
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,11 +26,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import requests
-
+from benchmarks.app_process import running_app
 from benchmarks.options import exit_with, run
 from benchmarks.report import NOTHING, show, table
-from benchmarks.runner import REPOSITORY, MeasurementError
+from benchmarks.runner import MeasurementError
 from benchmarks.scenes import ROOT, BenchmarkError, Scene, find_scenes
 from samgeo_core.web.store import Store
 
@@ -157,10 +153,10 @@ def measure(scene: Scene, arguments: argparse.Namespace, folder: Path) -> Latenc
     opened = Store(folder).add_scene(scene.image, scene.image.name, "benchmark", kind="server")
     address, corners = f"/pick?scene={opened.scene_id}", opened.frame.bounds_latlng
     with _browser() as browser:
-        with _app(folder, arguments.device) as url:
+        with running_app(folder, arguments.device) as url:
             page, frame, first_s = _open(browser, url + address, corners)
             clicks, missed = _click_about(page, frame, arguments.clicks)
-        with _app(folder, arguments.device) as url:
+        with running_app(folder, arguments.device) as url:
             _, _, again_s = _open(browser, url + address, corners)
     return Latency(scene.name, clicks, missed, first_s, again_s)
 
@@ -245,40 +241,6 @@ def _browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield browser
         browser.close()
-
-
-@contextmanager
-def _app(folder: Path, device: str) -> Iterator[str]:
-    """The app over a folder, on a free port; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    command += ["--server.address", "127.0.0.1"]
-    settings = {"SAMGEO_DATA_DIR": str(folder), "SAMGEO_DEVICE": device, "SAMGEO_OFFLINE": "1"}
-    log = folder.parent / f"{folder.name}.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, cwd=REPOSITORY, env=os.environ | settings,
-            stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/healthz", process, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + START_S
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            if requests.get(address, timeout=2).ok:
-                return
-        except requests.RequestException:
-            time.sleep(0.2)
-    raise MeasurementError(f"The app did not start: {log.read_text('utf-8', 'replace')[-2000:]}")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ from pathlib import Path
 
 from benchmarks.fuzz_files import base_files, mutant
 from benchmarks.fuzz_watch import opened_files
+from benchmarks.options import exit_with
 from benchmarks.report import header, show, table
+from benchmarks.runner import MeasurementError
 
 SECONDS_A_FILE = 60.0
 MEMORY_BYTES = 6 << 30
@@ -75,6 +77,8 @@ def _try_some(folder: Path, secret: Path, seed: int, begin: int, end: int) -> Ou
         number, death = _follow(_start(folder, secret, seed, begin, end), outcomes)
         if death is None:
             break
+        if number < begin:
+            raise MeasurementError("A process of the fuzz run ended before it had begun.")
         suffix, base = mutant(folder / "bases", secret, seed, number)[:2]
         outcomes[(suffix, death)] += 1
         show(f"{death}: file {number} (of {base})")
@@ -123,4 +127,4 @@ def _report(outcomes: Outcomes, n_bases: int, n_opened: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main)

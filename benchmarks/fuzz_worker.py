@@ -9,6 +9,7 @@ import json
 import resource
 import signal
 import sys
+import traceback
 import warnings
 from pathlib import Path
 
@@ -54,7 +55,9 @@ def _outcome(store: Store, path: Path) -> tuple[str, str]:
             return "a path told", words
         return ("a sentence" if words.endswith((".", "?")) else "no sentence"), words
     except BaseException as error:
-        return "a traceback", f"{type(error).__name__}: {error}"
+        frames = traceback.extract_tb(error.__traceback__)[-4:]
+        where = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames))
+        return "a traceback", f"{type(error).__name__}: {error} ({where})"
     return "opened", ""
 
 

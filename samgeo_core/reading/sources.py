@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import (
     NodataShadowWarning,
     NotGeoreferencedWarning,
@@ -102,14 +103,15 @@ def open_dataset(path: str | Path) -> Iterator[Any]:
     with rasterio.Env(session=DummySession(), **_GDAL_OPTIONS):
         try:
             dataset = rasterio.open(source, driver=driver)
-        except (RasterioError, OSError, ValueError) as error:
+        except (RasterioError, CPLE_BaseError, OSError, ValueError) as error:
             raise _unreadable(source, error) from error
-        with dataset:
-            _refuse_references(dataset, source)
-            try:
+        try:
+            with dataset:
+                _refuse_references(dataset, source)
                 yield dataset
-            except RasterioIOError as error:
-                raise _unreadable(source, error) from error
+        except (RasterioIOError, CPLE_BaseError) as error:
+            # NOTE: some of rasterio's calls, such as that for tags, let GDAL's own errors through.
+            raise _unreadable(source, error) from error
 
 
 def local_file(path: str | Path) -> Path:
