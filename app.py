@@ -31,6 +31,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     context = get_context()
     background = Background(context)
     background.start()
+    context.jobs.start()
     try:
         yield {}
     finally:

@@ -6,7 +6,6 @@ import streamlit as st
 from pages.ui.area import inside
 from pages.ui.area_controls import area_controls
 from pages.ui.errors import friendly
-from pages.ui.estimate import estimate_s
 from pages.ui.layout import require_scene
 from pages.ui.map import (
     MapView,
@@ -42,13 +41,14 @@ def _actions(scene: Scene, choice: Choice, busy: bool) -> Window | None:
     """The buttons that start a run; returns the try-out area, None for a small image."""
     blocked = busy or not choice.usable
     regions = StreamOptions.of_region(get_context().settings.region_px)
+    estimates = get_context().estimates
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         area = area_controls(scene)
         if area is not None:
-            about = duration_s(estimate_s(area.shape_hw, choice.config, regions))
+            about = duration_s(estimates.seconds(area.shape_hw, choice.config, regions))
             if st.button(f"Try out · about {about}", key="try_out", disabled=blocked):
                 _start(scene, choice, area)
-        about = duration_s(estimate_s(scene.raster.shape_hw, choice.config, regions))
+        about = duration_s(estimates.seconds(scene.raster.shape_hw, choice.config, regions))
         if st.button(
             f"Run on whole image · about {about}", key="run", type="primary", disabled=blocked
         ):

@@ -36,6 +36,12 @@ class Settings:
         region_px: SAMGEO_REGION_PX, side of the regions in which the app segments what is larger.
         scheduler: SAMGEO_SCHEDULER, address of a Dask scheduler on whose workers the app segments
             what is larger than a region; None does so in its own process.
+        workers: SAMGEO_WORKERS, how many runs are under way at a time; all visitors share them.
+        max_unfinished_runs: SAMGEO_MAX_UNFINISHED_RUNS, how many runs of one visitor may wait or be
+            under way.
+        max_run_pixels: SAMGEO_MAX_RUN_PIXELS, the most pixels one run may have; None sets no limit.
+        max_visitor_bytes: SAMGEO_MAX_VISITOR_BYTES, the most that images and results of one visitor
+            may take on the disk; None sets no limit.
         password: SAMGEO_PASSWORD, what all visitors must know; None lets everybody in.
         requests_per_minute: SAMGEO_REQUESTS_PER_MINUTE, from one address; None sets no limit.
         metrics_token: SAMGEO_METRICS_TOKEN, with which Prometheus may ask /metrics; None has none.
@@ -55,6 +61,10 @@ class Settings:
     keep_days: float | None = None
     region_px: int = REGION_PX
     scheduler: str | None = None
+    workers: int = 1
+    max_unfinished_runs: int = 5
+    max_run_pixels: int | None = None
+    max_visitor_bytes: int | None = None
     password: str | None = field(default=None, repr=False)
     requests_per_minute: int | None = None
     metrics_token: str | None = field(default=None, repr=False)
@@ -87,6 +97,10 @@ class Settings:
             keep_days=_number("SAMGEO_KEEP_DAYS"),
             region_px=int(_number("SAMGEO_REGION_PX") or REGION_PX),
             scheduler=scheduler,
+            workers=_whole("SAMGEO_WORKERS") or 1,
+            max_unfinished_runs=_whole("SAMGEO_MAX_UNFINISHED_RUNS") or 5,
+            max_run_pixels=_whole("SAMGEO_MAX_RUN_PIXELS"),
+            max_visitor_bytes=_whole("SAMGEO_MAX_VISITOR_BYTES"),
             password=env.get("SAMGEO_PASSWORD") or None,
             requests_per_minute=_whole("SAMGEO_REQUESTS_PER_MINUTE"),
             metrics_token=env.get("SAMGEO_METRICS_TOKEN") or None,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from pages.ui.errors import friendly, show_error
-from pages.ui.estimate import remember_run
 from pages.ui.layout import RESULT
 from pages.ui.state import get_state
-from pages.ui.text import count, duration_s
+from pages.ui.text import count, duration_s, plain
 from samgeo_core.errors import NotFoundError
 from samgeo_core.streaming.run_folder import finished_regions
 from samgeo_core.web.context import get_context
@@ -30,9 +31,6 @@ _STAGES = {
     "write labels": "Writing the layers",
     "features": "Looking at the objects",
 }
-
-_MAIN_STAGES = {"encode", "decode", "segment"}
-"""The stages that take nearly all the time and count from the first to the last window."""
 
 
 def is_active(run: Run | None) -> bool:
@@ -60,15 +58,6 @@ def overall(job: Job) -> tuple[float, str]:
     return min(1.0, max(0.0, progress.fraction)), stage_text(progress.stage)
 
 
-def remaining_s(job: Job) -> float | None:
-    """Seconds left by the pace so far; None while that says little."""
-    if job.progress is None or job.progress.stage not in _MAIN_STAGES:
-        return None
-    before = job.resumed[0] / job.resumed[1] if job.resumed else 0.0
-    spent, share = job.elapsed_s, job.progress.fraction - before
-    return spent * (1 - share - before) / share if share >= 0.05 and spent >= 2 else None
-
-
 def _panel(run_id: str) -> None:
     context = get_context()
     job = context.jobs.job(run_id)
@@ -84,7 +73,6 @@ def _panel(run_id: str) -> None:
     if state.watching == run_id:
         # The end was seen here for the first time: the whole page has something new to show.
         state.watching = None
-        remember_run(run)
         if run.state == "done" and run.area is None:
             st.switch_page(RESULT)
         st.rerun()
@@ -96,24 +84,45 @@ def _active(run: Run, job: Job) -> None:
     with st.container(border=True, key="progress"):
         title = "Whole image" if run.area is None else "Try-out"
         if job.state is JobState.QUEUED:
-            ahead = count(job.position, "run")
-            st.progress(0.0, text=f"**{title}** · Waiting for {ahead} to finish")
+            st.progress(0.0, text=f"**{title}** · {_place_in_line(job)}")
         else:
             share, text = overall(job)
             st.progress(share, text=" · ".join([f"**{title}**", text, *_parts(run)]))
-        left = remaining_s(job)
         with st.container(horizontal=True, vertical_alignment="center"):
-            parts = [f"{duration_s(job.elapsed_s)} so far"]
-            if left is not None:
-                parts.append(f"about {duration_s(left)} left")
-            st.caption(" · ".join(parts))
-            label = "Stopping…" if job.cancelling else "Cancel"
-            if st.button(
-                label, key="cancel", disabled=job.cancelling, icon=":material/stop_circle:"
-            ):
-                get_context().jobs.cancel(run.run_id)
-                st.rerun(scope="fragment")
+            st.caption(" · ".join(_times(job)))
+            if run.owner == get_state().owner:
+                _cancel_button(job)
         _news(job)
+
+
+def _place_in_line(job: Job) -> str:
+    place = "Next in line" if job.position <= 1 else f"Place {job.position:,} in line"
+    if job.starts_in_s is None:
+        return place
+    if job.starts_in_s < 1:
+        return f"{place} · starts in a moment"
+    return f"{place} · starts in about {duration_s(job.starts_in_s)}"
+
+
+def _times(job: Job) -> list[str]:
+    if job.state is JobState.QUEUED:
+        waiting = [f"Waiting for {duration_s(max(1.0, time.time() - job.submitted))}"]
+        if job.starts_in_s is not None and job.expected_s:
+            waiting.append(f"done in about {duration_s(job.starts_in_s + job.expected_s)}")
+        return [*waiting, "visitors take turns"]
+    left = job.left_s
+    if left is None and job.expected_s > job.elapsed_s:
+        left = job.expected_s - job.elapsed_s
+    parts = [f"{duration_s(job.elapsed_s)} so far"]
+    return parts if left is None else [*parts, f"about {duration_s(left)} left"]
+
+
+def _cancel_button(job: Job) -> None:
+    label = "Stopping…" if job.cancelling else "Cancel"
+    if st.button(label, key="cancel", disabled=job.cancelling, icon=":material/stop_circle:"):
+        with friendly():
+            get_context().jobs.cancel(job.run_id)
+            st.rerun(scope="fragment")
 
 
 def _parts(run: Run) -> list[str]:
@@ -123,7 +132,11 @@ def _parts(run: Run) -> list[str]:
 
 
 def _news(job: Job) -> None:
-    """What the work told of itself."""
+    """What the work told of itself, and what happened to it."""
+    if job.restarts:
+        st.caption("The server was restarted meanwhile; this run goes on by itself.")
+    if job.trouble:
+        st.warning(plain(job.trouble), icon=":material/sync_problem:")
     if job.resumed:
         done, total = job.resumed
         st.caption(f"Going on: {done:,} of {total:,} parts were finished before.")
@@ -144,16 +157,17 @@ def _finished(run: Run) -> None:
         st.info("The run was cancelled; nothing was kept of it.", icon=":material/stop_circle:")
     elif run.state == "done":
         _done(run)
-    if run.can_go_on:
+    if run.can_go_on and run.owner == get_state().owner:
         _rest(run)
 
 
 def _rest(run: Run) -> None:
     """What is left of a run that ended before its time, and the button that does it."""
     with st.container(horizontal=True, vertical_alignment="center", key="rest"):
-        if st.button("Go on", key="go_on", type="primary", icon=":material/play_arrow:"):
+        label = "Go on" if run.is_streamed else "Start again"
+        if st.button(label, key="go_on", type="primary", icon=":material/play_arrow:"):
             with friendly():
-                go_on(get_context(), run.run_id)
+                go_on(get_context(), run.run_id, run.owner)
                 get_state().watching = run.run_id
                 st.rerun()
         for text in _parts(run):

@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from samgeo_core.progress import Monitor
 from samgeo_core.settings import Settings, get_settings
 from samgeo_core.web.assets import Assets
-from samgeo_core.web.jobs import Job, JobRunner
+from samgeo_core.web.audit import AuditLog
+from samgeo_core.web.estimates import Estimator
+from samgeo_core.web.jobs import JobRunner
 from samgeo_core.web.pick_desk import PickDesk
-from samgeo_core.web.records import RunState
+from samgeo_core.web.recovery import recover_runs
 from samgeo_core.web.store import Store
 from samgeo_core.web.teach_desk import TeachDesk
 from samgeo_core.web.tiles import TileRenderer
+from samgeo_core.web.work import do_job
 
 
 @dataclass(frozen=True)
@@ -22,38 +26,49 @@ class AppContext:
     Attributes:
         settings: the settings of the process.
         store: scenes and runs.
-        jobs: work under way; states of runs are kept in the store by themselves.
+        jobs: work that waits or is under way; it begins with the first job, or `JobRunner.start`.
+        estimates: how long runs will take.
         tiles: draws tiles of scenes and results.
         assets: files of map libraries.
         picks: single objects that visitors point at.
         teaching: classes of objects, and what is needed to learn them.
+        audit: what happened, and when.
     """
 
     settings: Settings
     store: Store
     jobs: JobRunner
+    estimates: Estimator
     tiles: TileRenderer
     assets: Assets
     picks: PickDesk
     teaching: TeachDesk
+    audit: AuditLog
 
     @classmethod
     def create(cls, settings: Settings) -> AppContext:
         """Open the store of these settings and start an idle job runner."""
-        store = Store(settings.data_dir, max_pixels=settings.max_pixels)
-        store.close_interrupted_runs()
+        audit = AuditLog(settings.data_dir)
+        store = Store(settings.data_dir, max_pixels=settings.max_pixels, audit=audit)
+        estimates = Estimator(store.database)
 
-        def keep_state(job: Job) -> None:
-            state: RunState = job.state.value
-            if jobs.closed and state == "cancelled" and store.run(job.run_id).is_streamed:
-                # The server stopped it, not the visitor.
-                state = "interrupted"
-            store.set_run_state(job.run_id, state, job.error)
+        def work(kind: str, run_id: str, monitor: Monitor) -> None:
+            do_job(context, kind, run_id, monitor)
 
-        jobs = JobRunner(on_change=keep_state)
+        jobs = JobRunner(
+            store.book,
+            work,
+            settings.workers,
+            lock=store.root / "jobs.lock",
+            recover=lambda: recover_runs(store),
+            on_done=lambda run_id: estimates.remember(store.run(run_id)),
+        )
         assets, picks = Assets(settings.assets_dir), PickDesk(settings, store.root)
         teaching = TeachDesk(store)
-        return cls(settings, store, jobs, TileRenderer(), assets, picks, teaching)
+        context = cls(
+            settings, store, jobs, estimates, TileRenderer(), assets, picks, teaching, audit
+        )
+        return context
 
     def delete_run(self, run_id: str, owner: str | None = None) -> None:
         """Stop a run if it is under way and remove it.
@@ -77,6 +92,21 @@ class AppContext:
             self.jobs.cancel(run.run_id)
             self.teaching.cancel(run.run_id)
         self.store.delete_scene(scene.scene_id)
+
+    def delete_all_of(self, owner: str) -> int:
+        """Stop and remove all that a visitor has brought or made; returns how many things.
+
+        Results that a visitor made of images of others go, too.
+        """
+        deleted = 0
+        for scene in self.store.scenes(owner):
+            deleted += 1 + len(self.store.runs(scene_id=scene.scene_id))
+            self.delete_scene(scene.scene_id)
+        for run in self.store.runs(owner):
+            deleted += 1
+            self.delete_run(run.run_id)
+        self.audit.record("all data of a visitor deleted", owner)
+        return deleted
 
 
 _lock = threading.Lock()

@@ -1,7 +1,7 @@
-"""Long work in background threads, one run at a time, whoever watches or not.
+"""Long work in background threads, a few runs at a time, whoever watches or not.
 
-A page script ends and starts again with every click, so the work can't live in one. The runner
-belongs to the process; pages ask it by run id and get a snapshot.
+Where a run stands is in the book (`RunBook`), which outlives pages and servers; what it tells on
+its way lives here. A job is a run's id and the name of the work, so that any server can do it.
 """
 
 from __future__ import annotations
@@ -10,146 +10,130 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
+from pathlib import Path
 
-from samgeo_core.errors import CancelledError, NotFoundError, ParameterError, SamGeoError
-from samgeo_core.progress import CancelToken, Monitor, Progress
+import filelock
+
+from samgeo_core.errors import NotFoundError, ParameterError, SamGeoError
+from samgeo_core.web.queue_book import Entry, JobState, RunBook
+from samgeo_core.web.queue_job import Job, Live, Work, do_work
+from samgeo_core.web.queue_order import starts_in_s
 
 logger = logging.getLogger(__name__)
 
-Work = Callable[[Monitor], None]
+__all__ = ["Job", "JobRunner", "JobState", "Work"]
+
 KEPT_JOBS = 1000
-
-
-class JobState(StrEnum):
-    """Where a job stands."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing more will happen."""
-        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
-
-
-@dataclass(frozen=True)
-class Job:
-    """A snapshot of one job; ask the runner again for a newer one.
-
-    Attributes:
-        run_id: the run it works for.
-        state: where it stands.
-        progress: the last step it reported; None before the first.
-        error: a sentence for the user where it failed, else None.
-        position: 0 unless queued; then 1 for the next to start, 2 for the one after, …
-        submitted: seconds since 1970.
-        started: seconds since 1970, None while queued.
-        stage_started: when the stage of ``progress`` began, seconds since 1970, else None.
-        ended: seconds since 1970, None while not finished.
-        cancelling: the user asked to stop, the work has not noticed yet.
-        resumed: of how many parts how many were finished by an earlier start, (done, total).
-        dashboard: address where the cluster that works for it can be watched.
-    """
-
-    run_id: str
-    state: JobState
-    progress: Progress | None = None
-    error: str | None = None
-    position: int = 0
-    submitted: float = 0.0
-    started: float | None = None
-    stage_started: float | None = None
-    ended: float | None = None
-    cancelling: bool = False
-    resumed: tuple[int, int] | None = None
-    dashboard: str | None = None
-
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds of work so far, 0 while queued."""
-        if self.started is None:
-            return 0.0
-        return (self.ended or time.time()) - self.started
-
-
-@dataclass
-class _Entry:
-    job: Job
-    work: Work | None
-    cancel: CancelToken
+POLL_S = 2.0
+"""After how long the book is asked again, as another process may have written in it."""
 
 
 class JobRunner:
-    """Runs jobs in the order of arrival.
+    """Does what stands in the book, in turns.
 
     Args:
-        workers: how many jobs run at the same time. One, because a model already uses every core.
-        on_change: called with a snapshot when a job starts and before it shows as finished, outside
-            of any lock.
+        book: where runs wait.
+        work: does it; called in threads of the runner.
+        workers: how many jobs run at the same time. A model uses every core already, so that more
+            only lets short runs not wait for long ones.
+        lock: a file that only one process holds: the one that works. None needs none.
+        recover: called once, before the first job, to put in order what a former process left.
+        on_done: called with the id of each run that has ended well.
     """
 
-    def __init__(self, workers: int = 1, on_change: Callable[[Job], None] | None = None) -> None:
+    def __init__(
+        self,
+        book: RunBook,
+        work: Work,
+        workers: int = 1,
+        *,
+        lock: Path | None = None,
+        recover: Callable[[], object] | None = None,
+        on_done: Callable[[str], None] | None = None,
+    ) -> None:
         if workers < 1:
             raise ParameterError(f"A job runner needs at least one worker, got {workers}.")
-        self._workers = workers
-        self._on_change = on_change
+        self._book, self._work, self._workers = book, work, workers
+        self._recover, self._on_done = recover, on_done
+        self._lock = None if lock is None else filelock.FileLock(lock, thread_local=False)
         self._changed = threading.Condition()
-        self._entries: dict[str, _Entry] = {}
-        self._queue: list[str] = []
+        self._news = 0
+        self._live: dict[str, Live] = {}
         self._threads: list[threading.Thread] = []
+        self._may_work = threading.Lock()
+        self._in_order = False
         self._closed = False
 
-    def submit(self, run_id: str, work: Work) -> Job:
-        """Queue work for a run.
+    def start(self) -> None:
+        """Begin to do what waits, also from before; returns at once."""
+        with self._changed:
+            while not self._closed and len(self._threads) < self._workers:
+                name = f"samgeo-job-{len(self._threads)}"
+                thread = threading.Thread(target=self._serve, name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def submit(
+        self,
+        run_id: str,
+        kind: str,
+        owner: str,
+        *,
+        expected_s: float = 0.0,
+        most: int | None = None,
+    ) -> Job:
+        """Queue work for a run; it is kept on the disk when this returns.
+
+        Args:
+            run_id: the run.
+            kind: the name of the work.
+            owner: whose run it is; owners take turns.
+            expected_s: how long it is thought to take.
+            most: how many unfinished runs the owner may have; None sets no limit.
 
         Raises:
-            ParameterError: this run has a job that is not finished, or the runner is closed.
+            ParameterError: this run has a job that is not finished, the owner has too many, or the
+                runner is closed.
+            NotReadyError, ExportError: the disk refuses; nothing was queued.
         """
+        if self._closed:
+            raise ParameterError("The server is shutting down; start the run again later.")
+        self._book.accept(run_id, owner, kind, expected_s, most)
         with self._changed:
-            known = self._entries.get(run_id)
-            if known is not None and not known.job.state.finished:
-                raise ParameterError("This run is already queued or running; cancel it first.")
-            if self._closed:
-                raise ParameterError("The server is shutting down; start the run again later.")
-            job = Job(run_id, JobState.QUEUED, submitted=time.time())
-            self._entries.pop(run_id, None)
-            self._entries[run_id] = _Entry(job, work, CancelToken())
-            self._queue.append(run_id)
-            self._forget_old_jobs()
-            self._start_threads()
-            self._changed.notify_all()
-            return self._snapshot(run_id)
+            self._live.pop(run_id, None)
+        self.start()
+        self._tell()
+        return self.job(run_id) or Job(run_id, JobState.QUEUED)
 
     def job(self, run_id: str) -> Job | None:
-        """A snapshot of a run's job; None where this process has none."""
-        with self._changed:
-            return self._snapshot(run_id) if run_id in self._entries else None
+        """A snapshot of a run's job; None where it never had one."""
+        entry = self._book.entry(run_id)
+        if entry is None or entry.kind is None:
+            if (live := self._live.get(run_id)) is None:
+                return None
+            # The run was deleted, and its work stops at the next step.
+            return live.last or Job(run_id, JobState.RUNNING, cancelling=True)
+        job = self._snapshot(entry)
+        if job.state is not JobState.QUEUED:
+            return job
+        return next((waiting for waiting in self._line() if waiting.run_id == run_id), job)
 
     def active_jobs(self) -> list[Job]:
         """Running jobs, then queued ones in their order."""
-        with self._changed:
-            running = [i for i, e in self._entries.items() if e.job.state is JobState.RUNNING]
-            return [self._snapshot(run_id) for run_id in (*running, *self._queue)]
+        return [*map(self._snapshot, self._book.running()), *self._line()]
 
     def cancel(self, run_id: str) -> bool:
-        """Drop a queued job at once, ask a running one to stop; False if nothing is under way."""
-        with self._changed:
-            entry = self._entries.get(run_id)
-            if entry is None or entry.job.state.finished:
-                return False
-            entry.cancel.cancel()
-            entry.job = replace(entry.job, cancelling=True)
-            queued = run_id in self._queue
-            if queued:
-                self._queue.remove(run_id)
-        if queued:
-            self._finish(run_id, JobState.CANCELLED, None)
-        return True
+        """Drop a queued job at once, ask a running one to stop; False if nothing is under way.
+
+        Raises:
+            NotReadyError, ExportError: the disk refuses; the job goes on.
+        """
+        state = self._book.cancel(run_id)
+        if state is JobState.RUNNING and (live := self._live.get(run_id)) is not None:
+            live.cancel.cancel()
+        self._tell()
+        return state is not None
 
     def note(
         self,
@@ -159,13 +143,10 @@ class JobRunner:
         dashboard: str | None = None,
     ) -> None:
         """Keep what the work of a run tells of itself, see `Job`."""
-        with self._changed:
-            entry = self._entries[run_id]
-            entry.job = replace(
-                entry.job,
-                resumed=resumed or entry.job.resumed,
-                dashboard=dashboard or entry.job.dashboard,
-            )
+        live = self._live[run_id]
+        with live.changing:
+            live.resumed = resumed or live.resumed
+            live.dashboard = dashboard or live.dashboard
 
     @property
     def closed(self) -> bool:
@@ -176,103 +157,146 @@ class JobRunner:
         """Block until a job is finished or the time is over, and return its snapshot.
 
         Raises:
-            NotFoundError: this process has no job for the run.
+            NotFoundError: there is no job for the run.
         """
-        with self._changed:
-            if run_id not in self._entries:
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            seen = self._news
+            job = self.job(run_id)
+            if job is None:
                 raise NotFoundError("No work is under way for this run.")
-            self._changed.wait_for(
-                lambda: self._entries[run_id].job.state.finished, timeout=timeout_s
-            )
-            return self._snapshot(run_id)
+            left = POLL_S if end is None else min(POLL_S, end - time.monotonic())
+            if job.state.finished or left <= 0:
+                return job
+            self._wait_for_news(seen, left, even_if_closed=True)
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """Cancel everything and give the threads a moment to end; the runner takes no more work."""
+        """Take no more work, and put what is under way back in line for the next start.
+
+        Work gets a moment to stop at its next step; a run in parts keeps those that are finished.
+        """
+        self._closed = True
         with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-            run_ids = [i for i, e in self._entries.items() if not e.job.state.finished]
-        for run_id in run_ids:
-            self.cancel(run_id)
+            for live in self._live.values():
+                live.cancel.cancel()
+        self._tell()
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        if not any(thread.is_alive() for thread in self._threads):
+            self._release()
+            return
+        for entry in self._book.running():
+            if entry.run_id in self._live:
+                self._put_back(entry)
 
-    def _snapshot(self, run_id: str) -> Job:
-        job = self._entries[run_id].job
-        if job.state is JobState.QUEUED and run_id in self._queue:
-            return replace(job, position=self._queue.index(run_id) + 1)
-        return job
+    def _line(self) -> list[Job]:
+        running = [self._snapshot(entry) for entry in self._book.running()]
+        waiting = [self._snapshot(entry) for entry in self._book.line()]
+        left = [j.left_s or max(0.0, j.expected_s - j.elapsed_s) for j in running]
+        begins = starts_in_s(left, (job.expected_s for job in waiting), self._workers)
+        return [
+            replace(job, position=i, starts_in_s=begin)
+            for i, (job, begin) in enumerate(zip(waiting, begins, strict=True), start=1)
+        ]
 
-    def _forget_old_jobs(self) -> None:
-        finished = [i for i, e in self._entries.items() if e.job.state.finished]
-        for run_id in finished[: max(0, len(self._entries) - KEPT_JOBS)]:
-            del self._entries[run_id]
+    def _snapshot(self, entry: Entry) -> Job:
+        return (self._live.get(entry.run_id) or Live()).job(entry)
 
-    def _start_threads(self) -> None:
-        while len(self._threads) < self._workers:
-            name = f"samgeo-job-{len(self._threads)}"
-            thread = threading.Thread(target=self._serve, name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closed)
-                if self._closed:
-                    return
-                run_id = self._queue.pop(0)
-                entry = self._entries[run_id]
-                entry.job = replace(entry.job, state=JobState.RUNNING, started=time.time())
-                work, entry.work = entry.work, None
-                snapshot = entry.job
-            self._tell(snapshot)
-            if work is not None:
-                self._finish(run_id, *self._run(entry, work))
-
-    def _run(self, entry: _Entry, work: Work) -> tuple[JobState, str | None]:
-        monitor = Monitor(lambda progress: self._report(entry, progress), entry.cancel)
-        try:
-            work(monitor)
-        except CancelledError:
-            return JobState.CANCELLED, None
-        except SamGeoError as error:
-            logger.info("Run %s failed: %s", entry.job.run_id, error)
-            return JobState.FAILED, str(error)
-        except MemoryError:
-            logger.exception("Run %s ran out of memory", entry.job.run_id)
-            return JobState.FAILED, "The run needed more memory than there is; try a smaller area."
-        except Exception as error:
-            # NOTE: the thread must outlive any failure of one run, or the queue stands still.
-            logger.exception("Run %s failed unexpectedly", entry.job.run_id)
-            name = type(error).__name__
-            return JobState.FAILED, f"The run failed unexpectedly ({name}); see the server's log."
-        return JobState.DONE, None
-
-    def _report(self, entry: _Entry, progress: Progress) -> None:
+    def _tell(self) -> None:
         with self._changed:
-            last = entry.job.progress
-            same_stage = last is not None and last.stage == progress.stage
-            since = entry.job.stage_started if same_stage else time.time()
-            entry.job = replace(entry.job, progress=progress, stage_started=since)
-
-    def _finish(self, run_id: str, state: JobState, error: str | None) -> None:
-        with self._changed:
-            entry = self._entries[run_id]
-            ended = replace(
-                entry.job, state=state, error=error, ended=time.time(), cancelling=False
-            )
-        # NOTE: told first, so that who sees the job finished finds the run's folder up to date.
-        self._tell(ended)
-        with self._changed:
-            entry.work, entry.job = None, ended
+            self._news += 1
             self._changed.notify_all()
 
-    def _tell(self, job: Job) -> None:
-        if self._on_change is None:
-            return
+    def _wait_for_news(self, seen: int, timeout_s: float, even_if_closed: bool = False) -> None:
+        def is_new() -> bool:
+            return self._news != seen or (self._closed and not even_if_closed)
+
+        with self._changed:
+            self._changed.wait_for(is_new, timeout_s)
+
+    def _serve(self) -> None:
+        while not self._closed:
+            seen = self._news
+            try:
+                entry = self._book.take() if self._may_begin() else None
+            except SamGeoError:
+                logger.exception("The next run can't be begun; next try in %.0f s", POLL_S)
+                entry = None
+            if entry is None:
+                self._wait_for_news(seen, POLL_S)
+            else:
+                self._do(entry)
+
+    def _may_begin(self) -> bool:
+        """Whether this is the process that works; it puts things in order first."""
+        with self._may_work:
+            if self._in_order:
+                return True
+            if self._lock is not None:
+                try:
+                    self._lock.acquire(timeout=0)
+                except (filelock.Timeout, OSError) as error:
+                    logger.info("Another process works on the runs (%s); waiting.", error)
+                    return False
+            if self._recover is not None:
+                self._recover()
+            self._in_order = True
+            return True
+
+    def _release(self) -> None:
+        with self._may_work:
+            if self._lock is not None:
+                self._lock.release()
+            self._in_order = False
+
+    def _do(self, entry: Entry) -> None:
+        live = Live()
+        with self._changed:
+            self._live[entry.run_id] = live
+            for run_id in [*self._live][: max(0, len(self._live) - KEPT_JOBS)]:
+                if self._live[run_id].last is not None:
+                    del self._live[run_id]
+        known = self._book.entry(entry.run_id)
+        if self._closed or known is None or known.cancelling:
+            live.cancel.cancel()
+        self._tell()
+        state, error = do_work(self._work, entry, live)
+        cancelled = state is JobState.CANCELLED
+        put_back = cancelled and self._closed and not self._is_cancelling(entry.run_id)
+        while not self._keep(entry, live, None if put_back else state, error):
+            if self._closed:
+                return  # the next start finds the run's files, or does it again
+            self._wait_for_news(self._news, POLL_S)
+        if state is JobState.DONE and self._on_done is not None:
+            try:
+                self._on_done(entry.run_id)
+            except SamGeoError:
+                logger.exception("Nothing was learned of run %s", entry.run_id)
+        self._tell()
+
+    def _is_cancelling(self, run_id: str) -> bool:
         try:
-            self._on_change(job)
-        except (SamGeoError, OSError):
-            logger.exception("The state of run %s could not be kept", job.run_id)
+            known = self._book.entry(run_id)
+        except SamGeoError:
+            return False
+        return known is None or known.cancelling
+
+    def _keep(self, entry: Entry, live: Live, state: JobState | None, error: str | None) -> bool:
+        """Note how a job ended, None to put it back in line; whether the disk took it."""
+        ended = replace(self._snapshot(entry), error=error, ended=time.time(), cancelling=False)
+        try:
+            if state is None:
+                self._put_back(entry)
+                return True
+            self._book.set_state(entry.run_id, state, error)
+        except SamGeoError as refusal:
+            logger.exception("How run %s ended can't be kept yet", entry.run_id)
+            live.trouble = str(refusal)
+            return False
+        live.trouble, live.last = None, replace(ended, state=state)
+        return True
+
+    def _put_back(self, entry: Entry) -> None:
+        """Back in line; stopping it was the server's wish, so that this attempt doesn't count."""
+        self._book.wait_again(entry.run_id, max(0, entry.attempts - 1), entry.parts)

@@ -165,8 +165,9 @@ class Run:
 
     @property
     def can_go_on(self) -> bool:
-        """Whether it ended before its time and what is finished can be used."""
-        return self.is_streamed and self.state in ("failed", "cancelled", "interrupted")
+        """Whether it ended before its time and can be taken up where it was, or begun again."""
+        ended = ("failed", "cancelled", "interrupted") if self.is_streamed else ("interrupted",)
+        return self.state in ended
 
     @property
     def objects_path(self) -> Path:
@@ -182,6 +183,11 @@ class Run:
     def record(self) -> dict[str, Any]:
         """What the pipeline wrote into run.json; empty before the run is done."""
         return _read_json(self.folder / "run.json") or {}
+
+    @property
+    def has_result(self) -> bool:
+        """Whether its files are all there: run.json is the last."""
+        return (self.folder / "run.json").is_file()
 
 
 def clean_name(name: str) -> str:
@@ -229,7 +235,7 @@ def read_scene(folder: Path, max_pixels: int | None) -> Scene | None:
 
 
 def write_run_record(run: Run) -> None:
-    """Write meta.json."""
+    """Write meta.json: what the run is; where it stands is in the `RunBook`."""
     area = run.area
     _write_json(
         run.folder / "meta.json",
@@ -241,20 +247,25 @@ def write_run_record(run: Run) -> None:
             "area": None if area is None else [area.x, area.y, area.width, area.height],
             "scene_shape_hw": run.scene_shape_hw,
             "created": run.created,
-            "state": run.state,
-            "error": run.error,
             "regions": _regions_to_json(run.regions),
         },
     )
 
 
-def read_run(folder: Path) -> Run | None:
-    """The run of a folder; None where there is none."""
+def read_run(folder: Path, state: RunState = "queued", error: str | None = None) -> Run | None:
+    """The run of a folder; None where there is none.
+
+    Args:
+        folder: of the run.
+        state, error: where it stands.
+    """
     values = _read_json(folder / "meta.json")
     if values is None or not ID_PATTERN.fullmatch(folder.name):
         return None
     area, shape = values.pop("area"), values.pop("scene_shape_hw")
     regions = values.pop("regions", None)
+    # Earlier versions kept here what the book says now.
+    values |= {"state": state, "error": error}
     return Run(
         run_id=folder.name,
         folder=folder,

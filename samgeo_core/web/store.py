@@ -3,6 +3,7 @@
     <root>/scenes/<scene_id>/scene.json, source     (no source where the file lies elsewhere)
     <root>/runs/<run_id>/meta.json, …               (the rest is what `pipeline.write_run` writes)
     <root>/trash/                                   (what is being deleted)
+    <root>/studio.sqlite3                           (where runs stand, see `RunBook`)
 
 File names on disk are ours; what a visitor calls a file is kept as text only.
 """
@@ -18,11 +19,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from samgeo_core.errors import NotFoundError
+from samgeo_core.errors import ExportError, NotFoundError
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.streaming.options import StreamOptions
+from samgeo_core.web.audit import AuditLog
 from samgeo_core.web.copying import copy_stream
 from samgeo_core.web.ids import checked_id, new_id
+from samgeo_core.web.queue_book import Entry, JobState, RunBook
+from samgeo_core.web.queue_database import Database
 from samgeo_core.web.records import (
     Display,
     Run,
@@ -35,6 +39,7 @@ from samgeo_core.web.records import (
     write_run_record,
     write_scene,
 )
+from samgeo_core.web.recovery import rebuild_book
 from samgeo_core.web.retention import stale_folders
 from samgeo_core.windows import Window
 
@@ -50,10 +55,15 @@ class Store:
     Args:
         root: folder of the store, made where missing.
         max_pixels: most pixels a scene may declare; None sets no limit.
+        audit: hears of what comes and goes; None tells nobody.
     """
 
-    def __init__(self, root: Path, *, max_pixels: int | None = None) -> None:
+    def __init__(
+        self, root: Path, *, max_pixels: int | None = None, audit: AuditLog | None = None
+    ) -> None:
         self.root = root
+        self.opened = time.time()
+        self._audit = audit
         self.max_pixels = max_pixels
         self._scenes_dir = root / "scenes"
         self._runs_dir = root / "runs"
@@ -62,6 +72,10 @@ class Store:
         self._lock = threading.Lock()
         for folder in (self._scenes_dir, self._runs_dir, self._trash_dir):
             folder.mkdir(parents=True, exist_ok=True)
+        self.database = Database(
+            root / "studio.sqlite3", lambda book: rebuild_book(book, self._runs_dir)
+        )
+        self.book = RunBook(self.database)
 
     def add_scene(
         self,
@@ -107,6 +121,7 @@ class Store:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        self._tell("scene added", owner, scene=scene_id, kind=kind)
         return scene
 
     def scene(self, scene_id: str, owner: str | None = None) -> Scene:
@@ -158,6 +173,7 @@ class Store:
         for run in self.runs(scene_id=scene.scene_id):
             self._remove(run.folder)
         self._remove(scene.folder)
+        self._tell("scene deleted", scene.owner, scene=scene.scene_id)
 
     def new_run(
         self,
@@ -183,7 +199,6 @@ class Store:
         run_id = new_id()
         shape_hw = scene.raster.shape_hw
         folder = self._runs_dir / run_id
-        folder.mkdir()
         run = Run(
             run_id=run_id,
             scene_id=scene.scene_id,
@@ -196,7 +211,19 @@ class Store:
             created=time.time(),
             regions=regions,
         )
-        write_run_record(run)
+        try:
+            folder.mkdir()
+            write_run_record(run)
+            self.book.add(run_id, owner)
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise ExportError(
+                    f"The run can't be kept ({error.strerror}): ask who runs the server to check "
+                    "its disk."
+                ) from error
+            raise
+        self._tell("run made", owner, run=run_id, scene=scene.scene_id)
         return run
 
     def run(self, run_id: str, owner: str | None = None) -> Run:
@@ -205,20 +232,17 @@ class Store:
         Raises:
             NotFoundError: unknown, deleted, or not the owner's.
         """
-        run = read_run(self._runs_dir / checked_id(run_id))
+        entry = self.book.entry(checked_id(run_id))
+        run = None if entry is None else self._read(entry)
         if run is None or (owner is not None and run.owner != owner):
             raise NotFoundError("This result is not there any more; run the segmentation again.")
         return run
 
     def runs(self, owner: str | None = None, scene_id: str | None = None) -> list[Run]:
         """Runs of an owner and a scene (of all for None), newest first."""
-        found = [r for f in list(self._runs_dir.iterdir()) if (r := read_run(f)) is not None]
-        mine = [
-            r
-            for r in found
-            if (owner is None or r.owner == owner) and (scene_id is None or r.scene_id == scene_id)
-        ]
-        return sorted(mine, key=lambda r: r.created, reverse=True)
+        theirs = (self._read(entry) for entry in self.book.of_owner(owner))
+        found = [r for r in theirs if r is not None and scene_id in (None, r.scene_id)]
+        return sorted(found, key=lambda r: r.created, reverse=True)
 
     def set_run_state(self, run_id: str, state: RunState, error: str | None = None) -> Run:
         """Keep where a run stands.
@@ -226,10 +250,8 @@ class Store:
         Raises:
             NotFoundError: unknown run.
         """
-        with self._lock:
-            changed = replace(self.run(run_id), state=state, error=error)
-            write_run_record(changed)
-        return changed
+        self.book.set_state(self.run(run_id).run_id, JobState(state), error)
+        return self.run(run_id)
 
     def delete_run(self, run_id: str, owner: str | None = None) -> None:
         """Remove a run and its files.
@@ -237,21 +259,9 @@ class Store:
         Raises:
             NotFoundError: unknown, or not the owner's.
         """
-        self._remove(self.run(run_id, owner).folder)
-
-    def close_interrupted_runs(self) -> int:
-        """Mark runs that a former process left unfinished; returns how many.
-
-        Those that go region by region are interrupted and can go on, others have failed.
-        """
-        open_runs = [r for r in self.runs() if r.state in ("queued", "running")]
-        for run in open_runs:
-            if run.is_streamed:
-                self.set_run_state(run.run_id, "interrupted")
-                continue
-            message = "The server was restarted before this run was done; start it again."
-            self.set_run_state(run.run_id, "failed", message)
-        return len(open_runs)
+        run = self.run(run_id, owner)
+        self._remove(run.folder)
+        self._tell("run deleted", run.owner, run=run_id)
 
     def clean_up(self, max_age_s: float, now: float | None = None) -> list[str]:
         """Delete uploads that nobody added a run to for a while, with their runs.
@@ -276,10 +286,20 @@ class Store:
         for folder in stale:
             self._remove(folder)
             logger.info("Cleaned up %s", folder.name)
+            self._tell("cleaned up", id=folder.name)
         return [folder.name for folder in stale]
+
+    def _tell(self, event: str, owner: str = "", **facts: str | float) -> None:
+        if self._audit is not None:
+            self._audit.record(event, owner, **facts)
+
+    def _read(self, entry: Entry) -> Run | None:
+        return read_run(self._runs_dir / entry.run_id, entry.state.value, entry.error)
 
     def _remove(self, folder: Path) -> None:
         """Delete a folder, which is out of reach at once even if work still writes into it."""
+        if folder.parent == self._runs_dir:
+            self.book.remove([folder.name])
         with self._lock:
             try:
                 folder.rename(self._trash_dir / new_id())

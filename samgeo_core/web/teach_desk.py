@@ -22,6 +22,8 @@ from samgeo_core.teaching.lesson import LESSON_FILE, LessonHistory, Step
 from samgeo_core.teaching.table import FEATURES_FILE, FeatureTable, table_version
 from samgeo_core.web.classes import features_of, lesson_of
 from samgeo_core.web.jobs import Job, JobRunner
+from samgeo_core.web.queue_book import RunBook
+from samgeo_core.web.queue_database import Database
 from samgeo_core.web.records import Run
 from samgeo_core.web.selected import Selected
 from samgeo_core.web.store import Store
@@ -49,7 +51,9 @@ class TeachDesk:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._jobs = JobRunner()
+        # NOTE: not in line with the runs, as somebody is waiting for it; a restart forgets it.
+        self._jobs = JobRunner(RunBook(Database()), self._look)
+        self._wanted: dict[str, Selected] = {}
         self._busy = threading.Lock()
         self._warm: threading.Thread | None = None
 
@@ -121,13 +125,14 @@ class TeachDesk:
             NotFoundError: no such run, or it isn't the owner's.
             ParameterError: the run went region by region.
         """
-        run = self._owned(run_id, owner)
+        self._owned(run_id, owner)
         if not is_unknown(shown).any():
             return None
         under_way = self._jobs.job(run_id)
         if under_way is not None and not under_way.state.finished:
             return under_way
-        return self._jobs.submit(run_id, lambda monitor: self._measure(run, shown, monitor))
+        self._wanted[run_id] = shown
+        return self._jobs.submit(run_id, "features", owner)
 
     def job(self, run_id: str) -> Job | None:
         """How looking at a run's objects goes; None where nobody asked."""
@@ -146,6 +151,9 @@ class TeachDesk:
         if run.is_streamed:
             raise ParameterError(NOT_YET)
         return run
+
+    def _look(self, kind: str, run_id: str, monitor: Monitor) -> None:
+        self._measure(self._store.run(run_id), self._wanted.pop(run_id), monitor)
 
     def _measure(self, run: Run, shown: Selected, monitor: Monitor) -> None:
         from samgeo_core.models.loading import cached_model

@@ -1,30 +1,28 @@
-"""Starting a segmentation in the background, and going on with one that ended before its time."""
+"""Runs as jobs: starting one, going on with one that ended before its time, and doing the work."""
 
 from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from samgeo_core.errors import ExportError, ParameterError
+from samgeo_core.config import SegmentConfig
+from samgeo_core.errors import ExportError, ParameterError, SamGeoError
 from samgeo_core.progress import Monitor
 from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.streaming.run_folder import finished_regions, share_regions
-from samgeo_core.web.context import AppContext
-from samgeo_core.web.jobs import Work
+from samgeo_core.web.limits import check_run_pixels, check_storage
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.windows import Window
 
 if TYPE_CHECKING:
     from samgeo_core.config import SelectionRule
-    from samgeo_core.pipeline import SegmentConfig
     from samgeo_core.reading.raster import Raster
+    from samgeo_core.web.context import AppContext
 
 logger = logging.getLogger(__name__)
-
-MOST_UNFINISHED_RUNS = 5
-"""How many runs of one owner may be queued or running."""
 
 _ADDRESS = re.compile(r"https?://\S+")
 
@@ -50,44 +48,36 @@ def start_segmentation(
 
     Raises:
         RasterError: the scene's file is gone.
-        ParameterError: the owner has as many unfinished runs as one may have.
+        ParameterError: it would be more than a visitor may have, see `limits`.
+        NotReadyError, ExportError: the disk refuses; nothing was started.
     """
-    raster = scene.raster
-    _check_queue(context, owner)
+    shape_hw = area.shape_hw if area else scene.raster.shape_hw
+    check_run_pixels(context.settings, shape_hw)
+    check_storage(context.store, context.settings, owner)
     regions = StreamOptions.of_region(context.settings.region_px)
-    is_large = regions.cuts(area.shape_hw if area else raster.shape_hw)
+    is_large = regions.cuts(shape_hw)
     run = context.store.new_run(
         scene, config.to_dict(), owner, area=area, regions=regions if is_large else None
     )
-    if is_large:
-        work = _region_by_region(context, run, raster, config)
-    else:
-        work = _in_one_piece(run, raster, config)
-    context.jobs.submit(run.run_id, work)
-    return run
+    return _hand_in(context, run)
 
 
-def go_on(context: AppContext, run_id: str) -> Run:
-    """Queue the rest of a run that was cancelled, failed or interrupted.
+def go_on(context: AppContext, run_id: str, owner: str | None = None) -> Run:
+    """Queue the rest of a run that was cancelled, failed or interrupted; all of one in one piece.
 
     Raises:
-        NotFoundError: the run or its scene was deleted.
+        NotFoundError: the run isn't the owner's, or it or its scene was deleted.
         RasterError: the scene's file is gone.
-        ParameterError: it is under way or done, it doesn't go region by region, or the owner has
-            as many unfinished runs as one may have.
+        ParameterError: it is under way or done, nothing of it can be taken up, or the owner has as
+            many unfinished runs as one may have.
+        NotReadyError, ExportError: the disk refuses.
     """
-    from samgeo_core.pipeline import SegmentConfig
-
-    run = context.store.run(run_id)
-    job = context.jobs.job(run_id)
-    if not run.can_go_on or (job is not None and not job.state.finished):
+    run = context.store.run(run_id, owner)
+    if not run.can_go_on:
         raise ParameterError("Nothing is left to go on with in this run; start a new one.")
-    _check_queue(context, run.owner)
-    raster = context.store.scene(run.scene_id).raster
-    work = _region_by_region(context, run, raster, SegmentConfig.from_dict(run.config))
-    queued = context.store.set_run_state(run_id, "queued")
-    context.jobs.submit(run_id, work)
-    return queued
+    _ = context.store.scene(run.scene_id).raster
+    _queue(context, run)
+    return context.store.run(run_id)
 
 
 def choose_again(context: AppContext, run_id: str, rule: SelectionRule, owner: str) -> Run:
@@ -100,14 +90,12 @@ def choose_again(context: AppContext, run_id: str, rule: SelectionRule, owner: s
         RasterError: the scene's file is gone.
         ExportError: the disk refuses.
         ParameterError: the run has no result yet or doesn't go region by region, or the owner has
-            as many unfinished runs as one may have.
+            as much as one may have.
     """
-    from samgeo_core.pipeline import SegmentConfig
-
     before = context.store.run(run_id, owner)
     if not before.is_streamed or before.state != "done":
         raise ParameterError("Only among what a finished run in parts found can one choose again.")
-    _check_queue(context, owner)
+    check_storage(context.store, context.settings, owner)
     scene = context.store.scene(before.scene_id)
     config = replace(SegmentConfig.from_dict(before.config), selection=rule)
     run = context.store.new_run(
@@ -118,23 +106,57 @@ def choose_again(context: AppContext, run_id: str, rule: SelectionRule, owner: s
     except ExportError:
         context.store.delete_run(run.run_id)
         raise
-    context.jobs.submit(run.run_id, _region_by_region(context, run, scene.raster, config))
+    return _hand_in(context, run)
+
+
+def do_job(context: AppContext, kind: str, run_id: str, monitor: Monitor) -> None:
+    """Do the work of a kind for a run.
+
+    Raises:
+        SamGeoError: it failed.
+        CancelledError: the monitor says so.
+    """
+    run = context.store.run(run_id)
+    KINDS[kind](context, run, context.store.scene(run.scene_id).raster, monitor)
+
+
+def _hand_in(context: AppContext, run: Run) -> Run:
+    """Queue a new run; it goes again if it isn't accepted."""
+    try:
+        _queue(context, run)
+    except SamGeoError:
+        context.store.delete_run(run.run_id)
+        raise
     return run
 
 
-def _in_one_piece(run: Run, raster: Raster, config: SegmentConfig) -> Work:
-    def work(monitor: Monitor) -> None:
-        from samgeo_core.pipeline import segment, write_run
+def _queue(context: AppContext, run: Run) -> None:
+    shape_hw = run.scene_shape_hw if run.area is None else run.area.shape_hw
+    config = SegmentConfig.from_dict(run.config)
+    context.jobs.submit(
+        run.run_id,
+        "regions" if run.is_streamed else "whole",
+        run.owner,
+        expected_s=context.estimates.seconds(shape_hw, config, run.regions),
+        most=context.settings.max_unfinished_runs,
+    )
 
-        segmentation = segment(raster, config, area=run.area, monitor=monitor)
-        # NOTE: the name on disk is ours; people know the image by theirs.
-        record = {**segmentation.record, "raster": run.scene_name}
-        write_run(replace(segmentation, record=record), run.folder, monitor)
 
-    return work
+def _in_one_piece(context: AppContext, run: Run, raster: Raster, monitor: Monitor) -> None:
+    from samgeo_core.pipeline import segment, write_run
+
+    config = SegmentConfig.from_dict(run.config)
+    segmentation = segment(raster, config, area=run.area, monitor=monitor)
+    # NOTE: the name on disk is ours; people know the image by theirs.
+    record = {**segmentation.record, "raster": run.scene_name}
+    write_run(replace(segmentation, record=record), run.folder, monitor)
 
 
-def _region_by_region(context: AppContext, run: Run, raster: Raster, config: SegmentConfig) -> Work:
+def _region_by_region(context: AppContext, run: Run, raster: Raster, monitor: Monitor) -> None:
+    from samgeo_core.pipeline import write_record
+    from samgeo_core.streaming.run import segment_to_folder
+
+    config = SegmentConfig.from_dict(run.config)
     regions = replace(run.regions or StreamOptions(), scheduler=context.settings.scheduler)
 
     def tell(sentence: str) -> None:
@@ -144,24 +166,14 @@ def _region_by_region(context: AppContext, run: Run, raster: Raster, config: Seg
         else:
             context.jobs.note(run.run_id, resumed=finished_regions(run.folder))
 
-    def work(monitor: Monitor) -> None:
-        from samgeo_core.pipeline import write_record
-        from samgeo_core.streaming.run import segment_to_folder
-
-        record = segment_to_folder(
-            raster, run.folder, config, regions, area=run.area, monitor=monitor, tell=tell
-        )
-        write_record({**record, "raster": run.scene_name}, run.folder / "run.json")
-
-    return work
+    record = segment_to_folder(
+        raster, run.folder, config, regions, area=run.area, monitor=monitor, tell=tell
+    )
+    write_record({**record, "raster": run.scene_name}, run.folder / "run.json")
 
 
-def _check_queue(context: AppContext, owner: str) -> None:
-    """One visitor can't fill the queue for everybody."""
-    waiting = {job.run_id for job in context.jobs.active_jobs()}
-    mine = [run for run in context.store.runs(owner) if run.run_id in waiting]
-    if len(mine) >= MOST_UNFINISHED_RUNS:
-        raise ParameterError(
-            f"{len(mine)} of your runs are waiting or under way, which is the most at a time; "
-            "wait for one to end, or cancel one."
-        )
+KINDS: Mapping[str, Callable[[AppContext, Run, Raster, Monitor], None]] = {
+    "whole": _in_one_piece,
+    "regions": _region_by_region,
+}
+"""What a job of each kind does."""

@@ -19,6 +19,7 @@ from samgeo_core.web import context as context_module
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.windows import ShapeHW, Window
+from tests.work import give_work as give_work
 
 NAVIGATION = Path(__file__).resolve().parents[2] / "pages" / "navigation.py"
 OWNER = "tester"

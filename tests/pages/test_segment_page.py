@@ -17,6 +17,7 @@ from samgeo_core.web.records import Scene
 from samgeo_core.windows import Window
 from tests.factories import MakeRaster
 from tests.pages.conftest import OWNER, FinishRun, OpenPage
+from tests.work import GiveWork
 
 
 @pytest.fixture
@@ -38,10 +39,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     ) -> object:
         calls.append((config, area))
         run = context.store.new_run(scene, config.to_dict(), owner, area=area)
-        context.jobs.submit(run.run_id, lambda monitor: None)
-        context.jobs.wait(run.run_id)
-        context.store.set_run_state(run.run_id, "cancelled")
-        return run
+        return context.store.set_run_state(run.run_id, "cancelled")
 
     monkeypatch.setattr("samgeo_core.web.work.start_segmentation", start)
     return calls
@@ -149,7 +147,7 @@ def test_a_small_image_needs_no_try_out(
 
 
 def test_progress_is_shown_and_a_run_can_be_cancelled(
-    open_page: OpenPage, context: AppContext, scene: Scene
+    open_page: OpenPage, context: AppContext, scene: Scene, give_work: GiveWork
 ) -> None:
     run = context.store.new_run(scene, SegmentConfig().to_dict(), OWNER)
     half_way, stop_waiting = threading.Event(), threading.Event()
@@ -160,11 +158,14 @@ def test_progress_is_shown_and_a_run_can_be_cancelled(
         while not stop_waiting.wait(0.01):
             monitor.step("decode", 512, 1024)
 
-    context.jobs.submit(run.run_id, work)
+    give_work(context, run, work)
     assert half_way.wait(10)
     try:
         # A page opened by the run's address follows the run, as after a reload.
         app = open_page("segment.py", run=run)
+        # Whoever has the address may look, and no more.
+        assert "cancel" not in [button.key for button in app.button]
+        app = open_page("segment.py", run=run, owner=OWNER)
         (bar,) = app.get("progress")
         assert bar.proto.value == 50
         assert "Finding objects" in bar.proto.text
@@ -179,14 +180,14 @@ def test_progress_is_shown_and_a_run_can_be_cancelled(
 
 
 def test_a_failure_is_told_in_its_own_words(
-    open_page: OpenPage, context: AppContext, scene: Scene
+    open_page: OpenPage, context: AppContext, scene: Scene, give_work: GiveWork
 ) -> None:
     run = context.store.new_run(scene, SegmentConfig().to_dict(), OWNER)
 
     def work(monitor: Monitor) -> None:
         raise WeightsError("The weights can't be found.")
 
-    context.jobs.submit(run.run_id, work)
+    give_work(context, run, work)
     context.jobs.wait(run.run_id, timeout_s=10)
     app = open_page("segment.py", run=run)
     assert app.error[0].value == "The weights can't be found\\."

@@ -72,7 +72,7 @@ def test_what_ended_before_its_time_can_go_on(
     open_page: OpenPage, context: AppContext, scene: Scene, page: str, state: RunState, words: str
 ) -> None:
     run = _broken_off(context, scene, state)
-    app = open_page(page, run=run)
+    app = open_page(page, run=run, owner=OWNER)
     assert words in _texts(app)
     assert "nothing was kept" not in _texts(app)
     done, total = finished_regions(run.folder) or (0, 0)
@@ -94,7 +94,7 @@ def test_the_button_goes_on_and_the_panel_tells_how_far_it_was(
             return super().__call__(*args)
 
     monkeypatch.setattr(ModelFinder, "of", classmethod(lambda cls, *args: Waiting()))
-    app = open_page("segment.py", run=run)
+    app = open_page("segment.py", run=run, owner=OWNER)
     app.button(key="go_on").click().run()
     try:
         assert not app.exception
@@ -121,7 +121,7 @@ def test_going_on_twice_is_a_sentence(
 ) -> None:
     run = _broken_off(context, scene, "cancelled")
     monkeypatch.setattr(ModelFinder, "of", classmethod(lambda cls, *args: BrightPartsFinder()))
-    app = open_page("segment.py", run=run)
+    app = open_page("segment.py", run=run, owner=OWNER)
     go_on(context, run.run_id)
     context.jobs.wait(run.run_id, WAIT_S)
     app.button(key="go_on").click().run()

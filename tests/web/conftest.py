@@ -17,6 +17,7 @@ from samgeo_core.web.store import Store
 from samgeo_core.windows import Window
 from tests.factories import MakeRaster
 from tests.stand_in import BrightPartsFinder, bright_scene
+from tests.work import give_work as give_work
 
 MakeScene = Callable[..., Scene]
 MakeRun = Callable[..., Run]

@@ -13,7 +13,7 @@ import pytest
 from streamlit.watcher.folder_black_list import FolderBlackList
 
 from samgeo_core.config import AutomaticConfig, SegmentConfig
-from samgeo_core.errors import NotFoundError, ParameterError
+from samgeo_core.errors import NotFoundError
 from samgeo_core.progress import Monitor
 from samgeo_core.reading.generated_scene import generated_scene
 from samgeo_core.settings import PROJECT_DIR, get_settings
@@ -23,9 +23,10 @@ from samgeo_core.web.context import AppContext, get_context
 from samgeo_core.web.jobs import JobState
 from samgeo_core.web.selected import selected
 from samgeo_core.web.store import Store
-from samgeo_core.web.work import MOST_UNFINISHED_RUNS, start_segmentation
+from samgeo_core.web.work import start_segmentation
 from samgeo_core.windows import Window
 from tests.web.conftest import OWNER, MakeScene
+from tests.work import GiveWork
 
 WAIT_S = 120
 
@@ -52,7 +53,9 @@ def test_all_who_ask_get_the_same_context(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert get_context().store.root == tmp_path
 
 
-def test_states_of_jobs_are_kept(context: AppContext, make_scene: MakeScene) -> None:
+def test_states_of_jobs_are_kept(
+    context: AppContext, make_scene: MakeScene, give_work: GiveWork
+) -> None:
     def fail(monitor: Monitor) -> None:
         raise NotFoundError("The file is gone.")
 
@@ -61,14 +64,16 @@ def test_states_of_jobs_are_kept(context: AppContext, make_scene: MakeScene) -> 
         (fail, "failed", "The file is gone."),
     ]:
         run = context.store.new_run(make_scene(), {}, OWNER)
-        context.jobs.submit(run.run_id, work)
+        give_work(context, run, work)
         context.jobs.wait(run.run_id, WAIT_S)
         kept = context.store.run(run.run_id)
         assert (kept.state, kept.error) == (expected, error)
 
 
 @pytest.mark.parametrize("delete", ["run", "scene"])
-def test_deleting_stops_the_work(context: AppContext, make_scene: MakeScene, delete: str) -> None:
+def test_deleting_stops_the_work(
+    context: AppContext, make_scene: MakeScene, give_work: GiveWork, delete: str
+) -> None:
     scene = make_scene()
     run = context.store.new_run(scene, {}, OWNER)
     begun = threading.Event()
@@ -78,7 +83,7 @@ def test_deleting_stops_the_work(context: AppContext, make_scene: MakeScene, del
         while True:
             monitor.step("decode", 0, 1)
 
-    context.jobs.submit(run.run_id, work)
+    give_work(context, run, work)
     begun.wait(WAIT_S)
     with pytest.raises(NotFoundError):
         context.delete_run(run.run_id, "somebody else")
@@ -90,12 +95,6 @@ def test_deleting_stops_the_work(context: AppContext, make_scene: MakeScene, del
         context.delete_scene(scene.scene_id, OWNER)
     assert context.jobs.wait(run.run_id, WAIT_S).state is JobState.CANCELLED
     assert not run.folder.exists()
-
-
-def test_a_restart_fails_what_was_under_way(context: AppContext, make_scene: MakeScene) -> None:
-    run = context.store.new_run(make_scene(), {}, OWNER)
-    again = AppContext.create(context.settings)
-    assert again.store.run(run.run_id).state == "failed"
 
 
 def test_nothing_heavy_is_imported_at_the_start() -> None:
@@ -137,21 +136,6 @@ class TestBackground:
         settings = dataclasses.replace(context.settings, cache_dir=tmp_path / "empty")
         assert warm_model(dataclasses.replace(context, settings=settings)) is False
         assert not (tmp_path / "empty").exists()
-
-
-def test_one_visitor_cannot_fill_the_queue(context: AppContext, make_scene: MakeScene) -> None:
-    scene = make_scene()
-    go_on = threading.Event()
-    for _ in range(MOST_UNFINISHED_RUNS):
-        run = context.store.new_run(scene, {}, OWNER)
-        context.jobs.submit(run.run_id, lambda monitor: bool(go_on.wait(WAIT_S)))
-    with pytest.raises(ParameterError, match="wait for one"):
-        start_segmentation(context, scene, SegmentConfig(), OWNER)
-    assert len(context.store.runs(OWNER)) == MOST_UNFINISHED_RUNS
-    others = start_segmentation(context, scene, SegmentConfig(), "somebody else")
-    assert context.jobs.cancel(others.run_id)
-    go_on.set()
-    context.jobs.wait(run.run_id, WAIT_S)
 
 
 def test_a_file_that_changes_never_leads_to_a_second_context() -> None:

@@ -126,17 +126,6 @@ def test_everything_survives_a_restart(store: Store, make_scene: MakeScene) -> N
     assert again.run(run.run_id).scene_shape_hw == (40, 60)
 
 
-def test_runs_that_a_restart_cut_off_are_failed(store: Store, make_scene: MakeScene) -> None:
-    scene = make_scene()
-    queued, done = store.new_run(scene, {}, OWNER), store.new_run(scene, {}, OWNER)
-    store.set_run_state(done.run_id, "done")
-    assert store.close_interrupted_runs() == 1
-    cut_off = store.run(queued.run_id)
-    assert cut_off.state == "failed"
-    assert "restarted" in str(cut_off.error)
-    assert store.run(done.run_id).state == "done"
-
-
 def test_the_display_decides_the_stretch(store: Store, make_scene: MakeScene) -> None:
     data = np.stack([np.full((20, 20), v, np.uint16) for v in (100, 200, 300, 400)])
     data[:, 0] = 0

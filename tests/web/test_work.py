@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -78,7 +79,7 @@ def finished(context: AppContext, run: Run) -> Run:
 def test_only_what_is_larger_than_a_region_goes_region_by_region(
     context: AppContext, bright: Scene, make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(context.jobs, "submit", lambda run_id, work: None)
+    monkeypatch.setattr(context.jobs, "start", lambda: None)
     small = make_scene("small.tif", shape_hw=(REGION_PX, REGION_PX))
 
     def is_streamed(scene: Scene, area: Window | None = None) -> bool:
@@ -171,7 +172,7 @@ def test_a_failed_run_goes_on(
     assert (finished(context, run).state, finished(context, run).error) == ("done", None)
 
 
-def test_the_end_of_the_server_interrupts(
+def test_the_end_of_the_server_leaves_all_in_line(
     context: AppContext, bright: Scene, make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finder = PausingFinder(free=2)
@@ -181,8 +182,17 @@ def test_the_end_of_the_server_interrupts(
     small = start_segmentation(context, make_scene(), SegmentConfig(), OWNER)
     assert finder.reached.wait(WAIT_S)
     context.jobs.close(WAIT_S)
-    states = [context.store.run(run.run_id).state for run in (under_way, waiting, small)]
-    assert states == ["interrupted", "interrupted", "cancelled"]
+    runs = [under_way, waiting, small]
+    assert [context.store.run(run.run_id).state for run in runs] == ["queued"] * 3
+    assert finished_regions(under_way.folder) is not None
+
+    use(monkeypatch, BrightPartsFinder())
+    again = AppContext.create(context.settings)
+    again.jobs.start()
+    job = again.jobs.wait(under_way.run_id, WAIT_S)
+    assert (job.state, job.error, job.resumed) == (JobState.DONE, None, (2, 64))
+    assert again.jobs.wait(waiting.run_id, WAIT_S).resumed is None
+    again.jobs.close(WAIT_S)
 
 
 _UNTIL_KILLED = """
@@ -198,16 +208,17 @@ from tests.stand_in import BrightPartsFinder
 
 ModelFinder.of = classmethod(lambda cls, *args: BrightPartsFinder(pause_s=0.3))
 context = AppContext.create(replace(get_settings(), data_dir=Path(sys.argv[1]), region_px=128))
-start_segmentation(context, context.store.scene(sys.argv[2]), SegmentConfig(), "x")
+scene, whole = context.store.scene(sys.argv[2]), SegmentConfig()
+start_segmentation(context, scene, whole, "x")
+for _ in range(2):
+    start_segmentation(context, scene, whole, "y")
 time.sleep(600)
 """
 
 
-def test_a_killed_server_leaves_a_run_to_go_on_with(
-    context: AppContext, bright: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _kill_after_three_regions(context: AppContext, scene: Scene) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", _UNTIL_KILLED, str(context.store.root), bright.scene_id],
+        [sys.executable, "-c", _UNTIL_KILLED, str(context.store.root), scene.scene_id],
         cwd=PROJECT_DIR,
     )
     end = time.monotonic() + WAIT_S
@@ -219,25 +230,38 @@ def test_a_killed_server_leaves_a_run_to_go_on_with(
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait(WAIT_S)
-    (run,) = context.store.runs()
-    assert run.state == "running"
+
+
+def test_what_a_killed_server_had_accepted_goes_on_by_itself(
+    context: AppContext, bright: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _kill_after_three_regions(context, bright)
+    (run,) = context.store.runs("x")
+    waiting = {run.run_id for run in context.store.runs("y")}
+    assert (run.state, len(waiting)) == ("running", 2)
 
     again = AppContext.create(context.settings)
-    run = again.store.run(run.run_id)
-    assert (run.state, run.can_go_on) == ("interrupted", True)
     use(monkeypatch, BrightPartsFinder())
-    go_on(again, run.run_id)
+    again.jobs.start()
     job = again.jobs.wait(run.run_id, WAIT_S)
-    again.jobs.close(WAIT_S)
-    assert job.state is JobState.DONE
+    assert (job.state, job.restarts) == (JobState.DONE, 1)
     assert job.resumed is not None
     assert job.resumed[0] >= 3
+    for run_id in waiting:
+        ended = again.jobs.wait(run_id, WAIT_S)
+        assert (ended.state, ended.restarts, ended.error) == (JobState.DONE, 0, None)
+    assert again.jobs.active_jobs() == []
+    again.jobs.close(WAIT_S)
+    with sqlite3.connect(context.store.root / "studio.sqlite3") as book:
+        assert book.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert book.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    book.close()
 
 
 def test_a_run_whose_image_was_deleted_cannot_go_on(
     context: AppContext, bright: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(context.jobs, "submit", lambda run_id, work: None)
+    monkeypatch.setattr(context.jobs, "start", lambda: None)
     run = start_segmentation(context, bright, SegmentConfig(), OWNER)
     context.store.set_run_state(run.run_id, "interrupted")
     (bright.folder / "scene.json").unlink()
