@@ -9,7 +9,7 @@ window.samgeoCompare = window.samgeoCompare || (() => {
     const { color, dashed, kind } = properties;
     return {
       color, weight: dashed ? 2 : 2.5, opacity: 1, dashArray: dashed ? "6 4" : null, fillColor: color,
-      fillOpacity: kind === "changed" ? 0.12 : 0.22,
+      fillOpacity: kind === "matched" ? 0.22 : 0.1,
     };
   }
 

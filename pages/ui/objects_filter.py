@@ -45,49 +45,34 @@ def area_text(column: str, value: float) -> str:
 
 def rule_controls(source: RunSource) -> SelectionRule:
     """Draw the controls of a run with candidates and return the rule that they say."""
-    own, candidates = source.rule, source.pool.candidates
+    candidates = source.pool.candidates
+    start: SelectionRule = st.session_state.get(_start(source), source.rule)
     key = _key(source)
-    overlap = _overlap(own, f"overlap_{key}")
-    limits = _size(source, f"size_{key}")
+    overlap = _overlap(start, f"overlap_{key}")
+    limits = _size(source, start, f"size_{key}")
     scores = _quality(
-        "Quality (predicted IoU)", "score", candidates.scores, own, f"score_{key}",
+        "Quality (predicted IoU)", "score", candidates.scores, source.rule, start, f"score_{key}",
         "How well the model itself expects the outline to fit.",
     )  # fmt: skip
     stabilities = _quality(
-        "Stability", "stability", candidates.stabilities, own, f"stability_{key}",
+        "Stability", "stability", candidates.stabilities, source.rule, start, f"stability_{key}",
         "How little the outline moves when the model's cutoff shifts.",
     )  # fmt: skip
-    return replace(own, overlap=overlap, **limits, **scores, **stabilities)
+    return replace(start, overlap=overlap, **limits, **scores, **stabilities)
 
 
 def show_rule(source: RunSource, rule: SelectionRule) -> None:
     """Set the controls to a rule; for callbacks, which run before the controls are drawn."""
-    candidates, own = source.pool.candidates, source.rule
-    key = _key(source)
-    st.session_state[f"overlap_{key}"] = rule.overlap
-    steps, _ = _size_steps(source)
-    unit = area_column(source).removeprefix("area_")
-    limits = [getattr(rule, f"{side}_area_{unit}") for side in ("min", "max")]
-    ends = steps[0], steps[-1]
-    st.session_state[f"size_{key}"] = tuple(
-        end if limit is None else min(steps, key=lambda step, at=limit: abs(step - at))
-        for limit, end in zip(limits, ends, strict=True)
-    )
-    for name, values in (("score", candidates.scores), ("stability", candidates.stabilities)):
-        floor, ceiling = _range_of(values, getattr(own, f"good_{name}"))
-        marks = (
-            min(max(getattr(rule, f"{kind}_{name}"), floor), ceiling) for kind in ("least", "good")
-        )
-        least, good = marks
-        has_two = getattr(own, f"good_{name}") > getattr(own, f"least_{name}")
-        st.session_state[f"{name}_{key}"] = (least, max(least, good)) if has_two else least
+    st.session_state[_start(source)] = rule
+    _draw_anew(source)
 
 
 def reset_button(source: RunSource) -> None:
     """Draw the button that brings back the run's own rule."""
 
     def forget() -> None:
-        st.session_state[_resets(source)] = st.session_state.get(_resets(source), 0) + 1
+        st.session_state.pop(_start(source), None)
+        _draw_anew(source)
 
     st.button(
         "As segmented", on_click=forget, key=f"reset_{source.run.run_id}",
@@ -95,8 +80,17 @@ def reset_button(source: RunSource) -> None:
     )  # fmt: skip
 
 
+def _start(source: RunSource) -> str:
+    """Where the rule is kept that the controls show at first; the run's own where there is none."""
+    return f"rule_{source.run.run_id}"
+
+
+def _draw_anew(source: RunSource) -> None:
+    st.session_state[_resets(source)] = st.session_state.get(_resets(source), 0) + 1
+
+
 def _key(source: RunSource) -> str:
-    """What is drawn under new keys stands where the run's own rule is."""
+    """What is drawn under new keys stands where the controls begin."""
     return f"{source.run.run_id}_{st.session_state.get(_resets(source), 0)}"
 
 
@@ -104,11 +98,11 @@ def _resets(source: RunSource) -> str:
     return f"resets_{source.run.run_id}"
 
 
-def _overlap(own: SelectionRule, key: str) -> str:
+def _overlap(start: SelectionRule, key: str) -> str:
     chosen = st.segmented_control(
         "Overlap",
         OVERLAPS,
-        default=own.overlap,
+        default=start.overlap,
         format_func=OVERLAP_TITLES.__getitem__,
         key=key,
         help=OVERLAP_HELP,
@@ -117,14 +111,18 @@ def _overlap(own: SelectionRule, key: str) -> str:
         wrap=True,
         persist_state="session",
     )
-    return str(chosen or own.overlap)
+    return str(chosen or start.overlap)
 
 
-def _size(source: RunSource, key: str) -> dict[str, float | None]:
+def _size(source: RunSource, start: SelectionRule, key: str) -> dict[str, float | None]:
     """Limits of the size; a mark at its end sets none."""
     column = area_column(source)
     unit = column.removeprefix("area_")
-    steps, (low, high) = _size_steps(source)
+    pool = source.pool
+    areas = pool.areas_m2 if unit == "m2" else pool.candidates.areas_px
+    steps = area_steps(float(np.nanmin(areas)), float(np.nanmax(areas)))
+    low, high = (getattr(start, f"{side}_area_{unit}") for side in ("min", "max"))
+    steps = sorted({*steps, *(value for value in (low, high) if value is not None)})
     before = low or steps[0], high or steps[-1]
     chosen: tuple[float, float] = st.select_slider(
         "Size",
@@ -144,43 +142,37 @@ def _size(source: RunSource, key: str) -> dict[str, float | None]:
     return limits
 
 
-def _size_steps(source: RunSource) -> tuple[list[float], tuple[float | None, float | None]]:
-    """Sizes that can be chosen, and the limits of the run's own rule."""
-    unit, pool, own = area_column(source).removeprefix("area_"), source.pool, source.rule
-    areas = pool.areas_m2 if unit == "m2" else pool.candidates.areas_px
-    steps = area_steps(float(np.nanmin(areas)), float(np.nanmax(areas)))
-    low, high = (getattr(own, f"{side}_area_{unit}") for side in ("min", "max"))
-    return sorted({*steps, *(value for value in (low, high) if value is not None)}), (low, high)
-
-
-def _range_of(values: NDArray[np.float32], good: float) -> tuple[float, float]:
-    """Lowest and highest mark of a score."""
-    floor = math.floor(float(values.min()) * 100) / 100
-    return floor, max(math.ceil(float(values.max()) * 100) / 100, good)
-
-
 def _quality(
-    label: str, name: str, values: NDArray[np.float32], own: SelectionRule, key: str, text: str
+    label: str,
+    name: str,
+    values: NDArray[np.float32],
+    own: SelectionRule,
+    start: SelectionRule,
+    key: str,
+    text: str,
 ) -> dict[str, float]:
     """Limits of a score: one mark, or two where the run kept weaker masks in empty places."""
-    least, good = getattr(own, f"least_{name}"), getattr(own, f"good_{name}")
-    floor, ceiling = _range_of(values, good)
+    least, good = getattr(start, f"least_{name}"), getattr(start, f"good_{name}")
+    has_two = getattr(own, f"good_{name}") > getattr(own, f"least_{name}")
+    floor = math.floor(float(values.min()) * 100) / 100
+    ceiling = math.ceil(float(values.max()) * 100) / 100
+    ceiling = max(ceiling, good) if has_two else ceiling
     if floor >= ceiling:
         return {}
     text += f" The run kept no masks below {floor:.2f}; segment again to get weaker ones."
     slider: Callable[..., Any] = st.slider
-    start = max(least, floor)
-    if good <= least:
+    begin = min(max(least, floor), ceiling)
+    if not has_two:
         chosen = slider(
-            label, floor, ceiling, start, step=0.01, key=key,
+            label, floor, ceiling, begin, step=0.01, key=key,
             help=f"{text} Masks below the mark are left out.", persist_state="session",
         )  # fmt: skip
-        return {f"least_{name}": chosen} if chosen != start else {}
+        return {f"least_{name}": chosen} if chosen != begin else {}
     weak, sure = slider(
-        label, floor, ceiling, (start, good), step=0.01, key=key,
+        label, floor, ceiling, (begin, max(good, begin)), step=0.01, key=key,
         help=f"{text} Masks above the right mark are kept wherever they show something new, those "
         "between the marks only where nothing better lies; below the left mark none.",
         persist_state="session",
     )  # fmt: skip
-    changed = {f"least_{name}": (weak, start), f"good_{name}": (sure, good)}
+    changed = {f"least_{name}": (weak, begin), f"good_{name}": (sure, max(good, begin))}
     return {field: now for field, (now, before) in changed.items() if now != before}

@@ -252,9 +252,11 @@ def _draw(shown: Selected, comparison: Comparison) -> bytes:
         "extra": len(verdict.extra),
     }
     legend = json.dumps(
-        [{"name": WORDS[k], "color": COLORS[k], "count": n, "dashed": k in ("missing", "changed")}
-         for k, n in counts.items()]
-    )  # fmt: skip
+        [
+            {**_style(kind, kind in ("missing", "changed")), "name": kind.capitalize(), "count": n}
+            for kind, n in counts.items()
+        ]
+    )
     inner = ",\n".join(features)
     text = f'{{"type":"FeatureCollection","legend":{legend},"features":[\n{inner}\n]}}\n'
     return gzip.compress(text.encode(), compresslevel=1, mtime=0)
