@@ -78,7 +78,8 @@ def mutant(folder: Path, secret: Path, seed: int, number: int) -> tuple[str, str
     base = bases[number % len(bases)]
     content = bytearray(base.read_bytes())
     for _ in range(dice.choice((1, 1, 1, 2, 4))):
-        content = _changed(content, dice, secret) or content
+        if content:
+            _change(content, dice, secret)
     suffix = base.suffix
     if dice.random() < 0.05:
         # A name that promises something else.
@@ -86,7 +87,7 @@ def mutant(folder: Path, secret: Path, seed: int, number: int) -> tuple[str, str
     return suffix, base.name, bytes(content)
 
 
-def _changed(content: bytearray, dice: random.Random, secret: Path) -> bytearray:
+def _change(content: bytearray, dice: random.Random, secret: Path) -> None:
     size = len(content)
     # Headers decide most, and lie at the begin.
     near = dice.random() < 0.4
@@ -113,7 +114,6 @@ def _changed(content: bytearray, dice: random.Random, secret: Path) -> bytearray
         content[at:at] = dice.choice(
             (f"/vsizip/{secret}", f"{secret}", f"file://{secret}")
         ).encode()
-    return content
 
 
 def _write(
