@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -38,6 +39,13 @@ def add_vectorize_command(commands: argparse._SubParsersAction[argparse.Argument
         default="objects",
         help="objects, each with an outline of its own, or a partition: every valid pixel belongs "
         "to one polygon, and neighbours share their edges. Default: objects.",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=min(os.cpu_count() or 1, 4),
+        metavar="N",
+        help="processes that draw a partition (the cores, at most 4)",
     )
     parser.add_argument("--quiet", action="store_true", help="no bars and no path of the layer")
     _add_outline_options(parser.add_argument_group("outlines"))
@@ -126,6 +134,7 @@ def run_vectorize(args: argparse.Namespace) -> int:
                 fill_px=args.fill,
                 known=source.known(),
                 monitor=progress.monitor,
+                workers=args.workers,
             )
         else:
             layer = objects_layer(source.batches(), around, progress.monitor)

@@ -184,11 +184,16 @@ def _simplified(outlines: Geometries, tolerance_px: float) -> Geometries:
 
 def measured(outlines_px: Geometries, grid: GeoGrid) -> Outlines:
     """Move outlines from pixels to the CRS of the grid and measure them there."""
+    polygons = in_crs(outlines_px, grid)
+    return Outlines(polygons, *measure(polygons, pyproj_crs(grid.crs)))
+
+
+def in_crs(outlines_px: Geometries, grid: GeoGrid) -> Geometries:
+    """Outlines in raster px, moved to the CRS of the grid and oriented."""
     a, b, c, d, e, f = grid.transform[:6]
     matrix, shift = np.array([[a, b], [d, e]]), np.array([c, f])
     polygons = shapely.transform(outlines_px, lambda xy: xy @ matrix.T + shift)
-    polygons = shapely.orient_polygons(polygons)
-    return Outlines(polygons, *measure(polygons, pyproj_crs(grid.crs)))
+    return np.asarray(shapely.orient_polygons(polygons), object)
 
 
 def _frame(columns: dict[str, NDArray[Any]], outlines: Outlines, grid: GeoGrid) -> gpd.GeoDataFrame:

@@ -100,23 +100,29 @@ def _metres_per_px(centres: FloatArray, grid: GeoGrid) -> FloatArray:
     return np.asarray(np.radians(degrees) * np.stack([east, north], axis=1)[:, :, None])
 
 
-def place_columns(drawn: Geometries, exact: Geometries, grid: GeoGrid, border: Keys) -> Columns:
-    """Whether objects touch the edge, and a point inside.
+def touching(exact: Geometries, border: Keys) -> NDArray[np.bool_]:
+    """Bool [N]: whether objects touch the edge of raster or data.
 
     Args:
-        drawn: [N], raster px.
         exact: [N], along pixel edges.
-        grid: of the raster.
         border: keys of the edges where data ends, see `mosaic.border_of`.
     """
     edges = UnitEdges.of(exact)
-    touching = np.zeros(len(exact), np.bool_)
-    touching[edges.owners[among(edges.edge_keys, border)]] = True
-    columns: Columns = {"touches_edge": touching.astype(np.int32)}
-    if grid.is_georeferenced:
-        inside = shapely.get_coordinates(shapely.point_on_surface(drawn))
-        # NOTE: an empty geometry has no such point; none of ours is.
-        lonlat = grid.to_lonlat(inside)
-        # Nine digits are a tenth of a millimetre.
-        columns |= {"lon": lonlat[:, 0].round(9), "lat": lonlat[:, 1].round(9)}
-    return columns
+    result = np.zeros(len(exact), np.bool_)
+    result[edges.owners[among(edges.edge_keys, border)]] = True
+    return result
+
+
+def place_columns(drawn: Geometries, grid: GeoGrid) -> Columns:
+    """A point inside each: longitude and latitude, where the place on Earth is known.
+
+    Args:
+        drawn: [N], raster px.
+        grid: of the raster.
+    """
+    if not grid.is_georeferenced:
+        return {}
+    # NOTE: an empty geometry has no such point; none of ours is.
+    lonlat = grid.to_lonlat(shapely.get_coordinates(shapely.point_on_surface(drawn)))
+    # Nine digits are a tenth of a millimetre.
+    return {"lon": lonlat[:, 0].round(9), "lat": lonlat[:, 1].round(9)}

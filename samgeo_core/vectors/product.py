@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -19,14 +20,14 @@ from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.reading.raster import Raster
 from samgeo_core.results.batches import Batches, arrow_batch
 from samgeo_core.results.geodesy import pyproj_crs
-from samgeo_core.results.outlines import Geometries, trace_wholes
-from samgeo_core.results.vectorize import measured
-from samgeo_core.vectors.attributes import Columns, place_columns, shape_columns
-from samgeo_core.vectors.bands import band_columns, check_same_grid
-from samgeo_core.vectors.coverage import simplify_coverage, smooth_coverage
+from samgeo_core.results.outlines import Geometries
+from samgeo_core.results.vectorize import in_crs, measured
+from samgeo_core.vectors.attributes import Columns, place_columns, shape_columns, touching
+from samgeo_core.vectors.bands import band_columns, check_same_grid, columns_of_sums
 from samgeo_core.vectors.fields import FIELDS
-from samgeo_core.vectors.mosaic import BACKGROUND, ReadLabels, ReadValid, border_of, read_mosaic
+from samgeo_core.vectors.mosaic import ReadLabels, ReadValid, border_of, check_fill
 from samgeo_core.vectors.outline import drawn
+from samgeo_core.vectors.partition import Source, partition
 from samgeo_core.vectors.style import OutlineStyle
 from samgeo_core.vectors.unit_edges import Keys
 
@@ -108,6 +109,7 @@ def partition_layer(
     fill_px: float = FILL_PX,
     known: pd.DataFrame | None = None,
     monitor: Monitor = SILENT,
+    workers: int = 1,
 ) -> Batches:
     """A coverage: every valid pixel belongs to exactly one polygon, and neighbours share edges.
 
@@ -121,7 +123,9 @@ def partition_layer(
         around: what they lie in; a style that asks for regular outlines or circles is refused.
         fill_px: how far away the nearest object may be.
         known: more columns of objects by their object_id, such as score.
-        monitor: hears of the stages "labels", "outlines" and "attributes", and may cancel.
+        monitor: hears of the stages "outlines" and "attributes", and may cancel.
+        workers: processes that draw outlines; with more than 1, a script of yours must do its work
+            under ``if __name__ == "__main__"``.
 
     Raises:
         ParameterError: as said.
@@ -132,39 +136,27 @@ def partition_layer(
             "Regular outlines and circles leave gaps and overlaps, which a partition must not "
             "have: ask for objects instead."
         )
-    monitor.step("labels", 0, 1)
-    shape_hw = around.grid.shape_hw
-    mosaic = read_mosaic(shape_hw, labels, around.valid, fill_px=fill_px, background=True)
-    monitor.step("outlines", 0, 3)
-    exact, ids = _with_background(trace_wholes(mosaic.pieces), mosaic.values)
-    monitor.step("outlines", 1, 3)
-    lines = smooth_coverage(exact, mosaic.fixed, style.smoothing)
-    if style.tolerance_px:
-        monitor.step("outlines", 2, 3)
-        lines = simplify_coverage(lines, exact, style.tolerance_px)
+    check_fill(fill_px)
+    raster = around.raster if around.attributes else None
+    source = Source(around.grid.shape_hw, labels, around.valid, raster, fill_px)
 
     def frames() -> Iterator[gpd.GeoDataFrame]:
-        for begin in range(0, len(ids), _AT_ONCE):
-            monitor.step("attributes", begin, len(ids))
-            some = slice(begin, begin + _AT_ONCE)
-            columns = _known_columns(ids[some], known)
-            objects = PixelObjects(exact[some], columns)
-            yield finished(objects, lines[some], around, mosaic.fixed.edges)
+        with tempfile.TemporaryFile(prefix="partition-") as file:
+            made = partition(source, style, file, monitor, workers)
+            for begin in range(0, len(made), _AT_ONCE):
+                monitor.step("attributes", begin, len(made))
+                some = slice(begin, begin + _AT_ONCE)
+                columns = _known_columns(made.ids[some], known)
+                columns["area_px"] = made.areas_px[some]
+                lines = made.outlines(some)
+                if around.attributes:
+                    columns |= _measures(lines, around)
+                    columns["touches_edge"] = made.touching[some].astype(np.int32)
+                if raster is not None:
+                    columns |= columns_of_sums(made.sums[some], raster)
+                yield _framed(columns, lines, around)
 
     return _layer(frames(), around)
-
-
-def _with_background(
-    traced: Geometries, values: NDArray[np.int64]
-) -> tuple[Geometries, NDArray[np.int64]]:
-    """Each connected piece of the background by itself, after the objects; and all ids."""
-    nobody = values == BACKGROUND
-    pieces = shapely.get_parts(traced[nobody])
-    left, top, right, bottom = shapely.bounds(pieces).T
-    # In an order that doesn't depend on how the raster was read.
-    pieces = pieces[np.lexsort((bottom, right, left, top))]
-    ids = np.concatenate([values[~nobody], -1 - np.arange(len(pieces))])
-    return np.concatenate([traced[~nobody], pieces]), ids.astype(np.int64)
 
 
 def _known_columns(ids: NDArray[np.int64], known: pd.DataFrame | None) -> Columns:
@@ -190,20 +182,28 @@ def finished(
         around: what they lie in.
         border: keys of the edges where data ends.
     """
-    outlines = measured(lines, around.grid)
     columns = dict(objects.columns)
     columns["area_px"] = np.rint(shapely.area(objects.exact)).astype(np.int64)
     if around.attributes:
-        columns |= {
-            name: values.round(6)
-            for name, values in shape_columns(lines, outlines, around.grid).items()
-        }
-        columns |= place_columns(lines, objects.exact, around.grid, border)
+        columns |= _measures(lines, around)
+        columns["touches_edge"] = touching(objects.exact, border).astype(np.int32)
     if around.raster is not None:
         columns |= band_columns(objects.exact, around.raster)
+    return _framed(columns, lines, around)
+
+
+def _measures(lines: Geometries, around: Surroundings) -> Columns:
+    """Size, form and place of outlines."""
+    shapes = shape_columns(lines, measured(lines, around.grid), around.grid)
+    columns: Columns = {name: values.round(6) for name, values in shapes.items()}
+    return {**columns, **place_columns(lines, around.grid)}
+
+
+def _framed(columns: Columns, lines: Geometries, around: Surroundings) -> gpd.GeoDataFrame:
     ordered = sorted(columns, key=lambda name: _ORDER.get(name, len(_ORDER)))
     table = {name: columns[name] for name in ordered}
-    return gpd.GeoDataFrame(table, geometry=outlines.polygons, crs=pyproj_crs(around.grid.crs))
+    polygons = in_crs(lines, around.grid)
+    return gpd.GeoDataFrame(table, geometry=polygons, crs=pyproj_crs(around.grid.crs))
 
 
 def _border(around: Surroundings) -> Keys:

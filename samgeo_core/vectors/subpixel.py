@@ -67,45 +67,80 @@ def smoothed(
     edges = UnitEdges.of(geometries)
     if not len(edges.corners_xy):
         return geometries
+    found = moved(edges, passes, fixed, shifts)
+    places = np.stack([edges.corners_xy, passages_xy(edges, found.shifts)], axis=1)
+    return drawn_through(edges, places, found.corners(edges), ~found.still)
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """Where M edges are passed.
+
+    Attributes:
+        shifts: float64 [M], px across each edge from its middle, to the right or down.
+        still: bool [M], edges that stay as they are.
+        nodes: bool [M], whether more than two outlines meet where an edge begins.
+    """
+
+    shifts: FloatArray
+    still: NDArray[np.bool_]
+    nodes: NDArray[np.bool_]
+
+    def corners(self, edges: UnitEdges) -> NDArray[np.bool_]:
+        """Bool [M]: which corners are vertices of what is drawn."""
+        still_before = self.still[edges.previous]
+        # Of corners between two edges that stay, those that don't turn say nothing.
+        turns = (edges.steps_xy != edges.steps_xy[edges.previous]).any(axis=1)
+        stays = self.nodes | self.still | still_before
+        return np.asarray(stays & (turns | self.nodes | (self.still != still_before)), np.bool_)
+
+
+def moved(edges: UnitEdges, passes: int, fixed: Fixed, shifts: FloatArray | None = None) -> Moved:
+    """Find where each edge is passed; arguments as in `smoothed`.
+
+    It depends on nothing further along an outline than `reach_px`.
+    """
     still = among(edges.edge_keys, fixed.edges)
-    still_before = still[edges.previous]
+    nodes = among(edges.corner_keys, fixed.nodes)
     # A corner stays where outlines meet, and at either end of an edge that stays.
-    stays = among(edges.corner_keys, fixed.nodes) | still | still_before
+    stays = nodes | still | still[edges.previous]
     begin = np.zeros(len(still)) if shifts is None else shifts.clip(-_REACH_PX, _REACH_PX)
     begin[still] = 0.0
-    passages = _tightened(edges, _relaxed(edges, begin, still, stays, passes), stays)
-    # Of corners between two edges that stay, those that don't turn say nothing.
-    turns = (edges.steps_xy != edges.steps_xy[edges.previous]).any(axis=1)
-    node = among(edges.corner_keys, fixed.nodes)
-    kept = stays & (turns | node | (still != still_before))
-    return _drawn(edges, passages, kept, ~still)
+    relaxed = _relaxed(edges, begin, still, stays, passes)
+    return Moved(_tightened(edges, relaxed, stays), still, nodes)
 
 
-def noded(geometries: Geometries, fixed: Fixed) -> Geometries:
-    """The same outlines, with a vertex wherever they turn or more than two of them meet.
-
-    Args:
-        geometries: [N], Polygon or MultiPolygon along pixel edges, raster px.
-        fixed: whose nodes are taken.
-    """
-    edges = UnitEdges.of(geometries)
-    turns = (edges.steps_xy != edges.steps_xy[edges.previous]).any(axis=1)
-    kept = turns | among(edges.corner_keys, fixed.nodes)
-    return _drawn(edges, np.zeros(len(kept)), kept, np.zeros(len(kept), np.bool_))
+def reach_px(passes: int) -> int:
+    """How far along an outline a passage depends on others, px."""
+    return 2 * passes + _MOST_TIGHTENINGS + 2
 
 
-def _drawn(
+def drawn_through(
     edges: UnitEdges,
-    shifts: FloatArray,
+    places: FloatArray,
     kept_corners: NDArray[np.bool_],
     kept_middles: NDArray[np.bool_],
 ) -> Geometries:
-    places = np.stack([edges.corners_xy, _passages(edges, shifts)], axis=1)
-    kept = np.stack([kept_corners, kept_middles], axis=1)
+    """Outlines through some of the places of their edges.
+
+    Args:
+        edges: M edges.
+        places: float64 [M, 2, 2]: where each begins, and where it is passed, px.
+        kept_corners, kept_middles: bool [M], which of these are vertices, but for middles between
+            two others on one straight line.
+    """
+    before, after = edges.previous, edges.following
+    straight = kept_middles & kept_middles[before] & kept_middles[after]
+    straight &= ~kept_corners & ~kept_corners[after]
+    passed = places[:, 1]
+    for other in (before, after):
+        straight &= (passed == passed[other]).any(axis=1)
+    straight &= (edges.axes == edges.axes[before]) & (edges.axes == edges.axes[after])
+    kept = np.stack([kept_corners, kept_middles & ~straight], axis=1)
     return edges.rebuilt(places[kept], np.nonzero(kept)[0])
 
 
-def _passages(edges: UnitEdges, shifts: FloatArray) -> FloatArray:
+def passages_xy(edges: UnitEdges, shifts: FloatArray) -> FloatArray:
     """float64 [M, 2]: where each edge is passed, if that is shifted across it."""
     places = edges.middles_xy
     places[np.arange(len(places)), edges.axes] += shifts
@@ -136,7 +171,7 @@ def _relaxed(
     stays_after = stays[after]
     middle = middles[rows, axes]
     for factor in (_SMOOTH, _SWELL) * passes:
-        places = _passages(edges, shifts)
+        places = passages_xy(edges, shifts)
         # NOTE: the sum of two numbers doesn't depend on their order, so that whoever walks the
         # other way round gets the same.
         sides = np.where(stays, corner, places[before, axes]) + np.where(
@@ -152,7 +187,7 @@ def _tightened(edges: UnitEdges, shifts: FloatArray, stays: NDArray[np.bool_]) -
     before, after = edges.previous, edges.following
     turns = (edges.steps_xy != edges.steps_xy[before]).any(axis=1) & ~stays
     for attempt in range(_MOST_TIGHTENINGS):
-        places = _passages(edges, shifts)
+        places = passages_xy(edges, shifts)
         far = turns & (distances(edges.corners_xy, places[before], places) > 0.5)
         if not far.any():
             break
@@ -160,7 +195,6 @@ def _tightened(edges: UnitEdges, shifts: FloatArray, stays: NDArray[np.bool_]) -
         tighter = shifts * 0.75
         if attempt == _MOST_TIGHTENINGS - 1:
             tighter = shifts.clip(-_SAFE_PX, _SAFE_PX)
-            at_either_end = np.ones_like(far)
         shifts = np.where(at_either_end, tighter, shifts)
     return shifts
 

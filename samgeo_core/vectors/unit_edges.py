@@ -76,7 +76,8 @@ class UnitEdges:
     @property
     def ends(self) -> IntArray:
         """int64 [R], where the edges of each ring end."""
-        return np.append(self.begins[1:], len(self.corners_xy)).astype(np.int64)
+        ends = np.append(self.begins[1:], len(self.corners_xy)).astype(np.int64)
+        return ends[: len(self.begins)]
 
     @property
     def previous(self) -> IntArray:

@@ -10,7 +10,7 @@ from samgeo_core.geogrid import GeoGrid
 from samgeo_core.reading.raster import Raster
 from samgeo_core.results.outlines import trace
 from samgeo_core.results.vectorize import measured
-from samgeo_core.vectors.attributes import place_columns, shape_columns
+from samgeo_core.vectors.attributes import place_columns, shape_columns, touching
 from samgeo_core.vectors.bands import band_columns, mask_of
 from samgeo_core.vectors.mosaic import border_of
 from samgeo_core.vectors.unit_edges import UnitEdges
@@ -54,7 +54,7 @@ def test_lon_and_lat_are_of_a_point_inside() -> None:
     grid = GeoGrid(SHAPE, *PLACES["UTM"])
     ring = np.hypot(*(np.indices((60, 60)) - 30.0))
     exact = trace([(ring < 25) & (ring > 15)], np.array([[100, 40]]))
-    columns = place_columns(exact, exact, grid, border_of(SHAPE))
+    columns = place_columns(exact, grid)
     (point,) = grid.from_lonlat([[columns["lon"][0], columns["lat"][0]]])
     assert shapely.contains_xy(exact[0], *point)
 
@@ -65,9 +65,8 @@ def test_objects_touch_the_edge_of_raster_or_data_by_a_side() -> None:
     boxes = [(0, 10, 3, 13), (10, 10, 13, 13), (27, 5, 30, 8), (5, 2, 8, 4), (5, 5, 8, 8)]
     masks = [np.ones((y1 - y0, x1 - x0), np.bool_) for x0, y0, x1, y1 in boxes]
     exact = trace(masks, np.array([box[:2] for box in boxes]))
-    grid = GeoGrid(valid.shape, Affine.identity(), None)
     border = border_of(valid.shape, lambda window: valid[window.slices])
-    assert place_columns(exact, exact, grid, border)["touches_edge"].tolist() == [1, 0, 1, 1, 0]
+    assert touching(exact, border).tolist() == [True, False, True, True, False]
 
 
 def test_band_figures_are_those_of_the_valid_pixels(make_raster: MakeRaster) -> None:
