@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from samgeo_core.cli.terminal import TerminalProgress
+from samgeo_core.cli.training import add_training_options, write_training_data
 from samgeo_core.errors import ParameterError
 
 _DEFAULT = "0.5px"
@@ -31,7 +32,7 @@ def add_vectorize_command(commands: argparse._SubParsersAction[argparse.Argument
         type=Path,
         metavar="OUT",
         help="the layer; its name decides the format: .gpkg, .shp, .shp.zip, .geojson, .fgb, "
-        ".parquet, .kml",
+        ".parquet, .kml; or training data: .coco.zip, .yolo.zip",
     )
     parser.add_argument(
         "--product",
@@ -50,6 +51,7 @@ def add_vectorize_command(commands: argparse._SubParsersAction[argparse.Argument
     parser.add_argument("--quiet", action="store_true", help="no bars and no path of the layer")
     _add_outline_options(parser.add_argument_group("outlines"))
     _add_table_options(parser.add_argument_group("table"))
+    add_training_options(parser)
     parser.set_defaults(command=run_vectorize)
 
 
@@ -107,12 +109,15 @@ def run_vectorize(args: argparse.Namespace) -> int:
     # What the command needs takes a second to import, which others can do without.
     from samgeo_core.reading.raster import Raster
     from samgeo_core.results.export import format_of, write_batches
+    from samgeo_core.results.training import training_kind
     from samgeo_core.streaming.options import NO_LIMIT_PX
     from samgeo_core.vectors.product import Surroundings, objects_layer, partition_layer
     from samgeo_core.vectors.sources import FinishedRun, LabelFile, valid_of
     from samgeo_core.vectors.style import PIXELS, OutlineStyle, tolerance_in_px
 
-    format_of(args.out)  # a name that can't be is told before the work
+    for_training = training_kind(args.out)
+    if not for_training:
+        format_of(args.out)  # a name that can't be is told before the work
     opened = FinishedRun if args.source.is_dir() else LabelFile
     source: FinishedRun | LabelFile = opened.open(args.source)
     number, unit = _length(args.tolerance)
@@ -127,7 +132,9 @@ def run_vectorize(args: argparse.Namespace) -> int:
         not args.no_attributes,
     )
     with TerminalProgress(not args.quiet) as progress:
-        if args.product == "partition":
+        if for_training:
+            write_training_data(args, source, around.style, image, progress.monitor)
+        elif args.product == "partition":
             layer = partition_layer(
                 source.read,
                 around,
@@ -138,7 +145,8 @@ def run_vectorize(args: argparse.Namespace) -> int:
             )
         else:
             layer = objects_layer(source.batches(), around, progress.monitor)
-        write_batches(layer, args.out, layer=args.layer)
+        if not for_training:
+            write_batches(layer, args.out, layer=args.layer)
     if not args.quiet:
         sys.stdout.write(f"{args.out}\n")
     return 0
