@@ -186,9 +186,12 @@ class JobRunner:
         if not any(thread.is_alive() for thread in self._threads):
             self._release()
             return
-        for entry in self._book.running():
-            if entry.run_id in self._live:
-                self._put_back(entry)
+        try:
+            for entry in self._book.running():
+                if entry.run_id in self._live:
+                    self._put_back(entry)
+        except SamGeoError:
+            logger.exception("What is under way isn't back in line; the next start puts it there")
 
     def _line(self) -> list[Job]:
         running = [self._snapshot(entry) for entry in self._book.running()]
@@ -220,7 +223,7 @@ class JobRunner:
             seen = self._news
             try:
                 entry = self._book.take() if self._may_begin() else None
-            except SamGeoError:
+            except (SamGeoError, OSError):
                 logger.exception("The next run can't be begun; next try in %.0f s", POLL_S)
                 entry = None
             if entry is None:
@@ -233,7 +236,7 @@ class JobRunner:
         with self._may_work:
             if self._in_order:
                 return True
-            if self._lock is not None:
+            if self._lock is not None and not self._lock.is_locked:
                 try:
                     self._lock.acquire(timeout=0)
                 except (filelock.Timeout, OSError) as error:
@@ -257,8 +260,7 @@ class JobRunner:
             for run_id in [*self._live][: max(0, len(self._live) - KEPT_JOBS)]:
                 if self._live[run_id].last is not None:
                     del self._live[run_id]
-        known = self._book.entry(entry.run_id)
-        if self._closed or known is None or known.cancelling:
+        if self._closed or self._is_cancelling(entry.run_id):
             live.cancel.cancel()
         self._tell()
         state, error = do_work(self._work, entry, live)
