@@ -35,6 +35,10 @@ class NotFoundError(SamGeoError):
     """An id (scene, run) is unknown, expired, or belongs to somebody else."""
 
 
+class GoneError(NotFoundError):
+    """A shared link was good once: it has expired, or its owner has taken it back."""
+
+
 class ConflictError(SamGeoError):
     """What was to be changed has been changed by somebody else meanwhile."""
 

@@ -47,6 +47,7 @@ from samgeo_core.web.records import Run
 from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_from_query
 from samgeo_core.web.selected import run_source, version_of
+from samgeo_core.web.share_routes import ShareRoutes
 from samgeo_core.web.stored import ViewBox, view_layer
 from samgeo_core.web.urls import base_path
 
@@ -192,7 +193,8 @@ def build_routes(context: AppContext, base: str = "") -> list[BaseRoute]:
     asked += PickRoutes(context).handlers
     asked += EditRoutes(context, base).handlers
     asked += CompareRoutes(context).handlers
-    return [Route(prefix + path, _guarded(run), methods=[method]) for method, path, run in asked]
+    ours = [Route(prefix + path, _guarded(run), methods=[method]) for method, path, run in asked]
+    return [*ours, *ShareRoutes(context, base).routes]
 
 
 def _guarded(handler: Handler) -> Handler:

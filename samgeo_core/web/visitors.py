@@ -54,7 +54,9 @@ class VisitorCookie:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on; add the cookie to the answer where it is missing."""
-        if scope["type"] != "http" or not _asks_for_a_page(scope):
+        # Who follows a shared link only looks, and needs no name for that.
+        is_shared = str(scope.get("path", "")).startswith(f"{self._path}s/")
+        if scope["type"] != "http" or is_shared or not _asks_for_a_page(scope):
             await self._app(scope, receive, send)
             return
 

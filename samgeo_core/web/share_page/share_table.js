@@ -1,0 +1,103 @@
+// The objects as a table that sorts, and the words and numbers in which objects are told.
+
+const STEP = 100; // rows shown at a time
+
+export const numberText = (value, digits) => value.toLocaleString("en", { maximumFractionDigits: digits });
+
+// Text goes in as text nodes only: attributes are data, never markup.
+export function element(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = String(text);
+  return node;
+}
+
+export const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
+
+const COLUMNS = [
+  { name: "object_id", title: "Object", digits: 0 },
+  { name: "class_name", title: "Class" },
+  { name: "area_m2", title: "Area, m²", digits: 1 },
+  { name: "area_px", title: "Area, px", digits: 0 },
+  { name: "perimeter_m", title: "Perimeter, m", digits: 1 },
+  { name: "score", title: "Quality", digits: 3 },
+];
+
+const tells = (row, name) => isNumber(row[name]) || (typeof row[name] === "string" && row[name] !== "");
+
+// Those columns of which some object says something; of the two areas the one that people know.
+export function columnsOf(rows, area) {
+  return COLUMNS.filter(({ name }) => (!name.startsWith("area_") || name === area) && rows.some((row) => tells(row, name)));
+}
+
+export function textOf(row, { name, digits }) {
+  if (!tells(row, name)) return "";
+  return isNumber(row[name]) ? numberText(row[name], digits ?? 3) : row[name];
+}
+
+export class ObjectTable {
+  constructor(section, area, choose) {
+    this.section = section;
+    this.area = area;
+    this.choose = choose;
+    this.rows = [];
+    this.shown = STEP;
+    this.chosen = null;
+    this.sort = { name: area, up: false };
+    this.more = section.querySelector("#more");
+    this.more.addEventListener("click", () => { this.shown += STEP; this.draw(); });
+  }
+
+  // Show rows; `note` says what they are.
+  set(rows, note) {
+    this.rows = rows;
+    this.columns = columnsOf(rows, this.area);
+    this.section.querySelector("#list_note").textContent = note;
+    this.draw();
+  }
+
+  mark(id) {
+    this.chosen = id;
+    for (const row of this.section.querySelectorAll("tbody tr")) row.classList.toggle("chosen", Number(row.dataset.id) === id);
+    this.section.querySelector("tr.chosen")?.scrollIntoView({ block: "nearest" });
+  }
+
+  draw() {
+    const { name, up } = this.sort;
+    const value = (row) => (tells(row, name) ? row[name] : null);
+    const sorted = [...this.rows].sort((a, b) => {
+      const [x, y] = [value(a), value(b)];
+      if (x === null || y === null) return (x === null) - (y === null);
+      const order = typeof x === "string" ? x.localeCompare(y) : x - y;
+      return up ? order : -order;
+    });
+    this.section.querySelector("thead tr").replaceChildren(...this.columns.map((column) => this.head(column)));
+    this.section.querySelector("tbody").replaceChildren(...sorted.slice(0, this.shown).map((row) => this.line(row)));
+    this.more.hidden = sorted.length <= this.shown;
+    this.mark(this.chosen);
+  }
+
+  head(column) {
+    const { name, up } = this.sort, here = column.name === name;
+    const cell = element("th", column.digits === undefined ? "text" : "");
+    cell.setAttribute("aria-sort", here ? (up ? "ascending" : "descending") : "none");
+    const button = cell.appendChild(element("button", "", `${column.title}${here ? (up ? " ▲" : " ▼") : ""}`));
+    button.type = "button";
+    button.addEventListener("click", () => {
+      this.sort = { name: column.name, up: here ? !up : column.digits === undefined };
+      this.draw();
+    });
+    return cell;
+  }
+
+  line(row) {
+    const line = element("tr");
+    line.dataset.id = row.object_id;
+    line.tabIndex = 0;
+    for (const column of this.columns) line.appendChild(element("td", column.digits === undefined ? "text" : "", textOf(row, column)));
+    const go = () => this.choose(row.object_id);
+    line.addEventListener("click", go);
+    line.addEventListener("keydown", (event) => { if (event.key === "Enter") go(); });
+    return line;
+  }
+}

@@ -1,0 +1,300 @@
+"""Shared results: a page of its own for whoever has its link, and all that the page loads.
+
+GET /s/{token}                          the page
+GET /s/{token}/embed                    the page for frames of other sites
+GET /s/{token}/static/{version}/{name}  its scripts and styles
+GET /s/{token}/tiles/{z}/{x}/{y}.png    the image
+GET /s/{token}/masks/{z}/{x}/{y}.png    the masks
+GET /s/{token}/layer.geojson            all outlines, or with bbox and zoom those in sight
+GET /s/{token}/table.json               attributes of the largest objects, of a result in parts
+GET /s/{token}/place/{object_id}.json   where an object of such a result lies
+GET /s/{token}/download/{filename}      what the owner offers
+GET /s/{token}/preview.png              the picture for messengers
+
+No address holds an id of a run or scene. Each answer asks first whether the link still opens, and
+browsers must ask again before they show what they have: what was taken back is gone at once.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from functools import partial
+from urllib.parse import quote
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.routing import BaseRoute, Route
+
+from samgeo_core.errors import ExportError, GoneError, NotFoundError, ParameterError, SamGeoError
+from samgeo_core.web.classes import classes_version
+from samgeo_core.web.context import AppContext
+from samgeo_core.web.downloads import ReadyStream, make_download
+from samgeo_core.web.guards.scopes import is_https
+from samgeo_core.web.layers import LAYER_VERSION, objects_layer
+from samgeo_core.web.records import Run
+from samgeo_core.web.selected import version_of
+from samgeo_core.web.share_preview import preview_png
+from samgeo_core.web.share_view import (
+    LEAFLET,
+    STATIC,
+    PageAddress,
+    ended_html,
+    page_html,
+    shared_rule,
+    static_file,
+)
+from samgeo_core.web.shares import Share, Shares
+from samgeo_core.web.stored import ViewBox, extent_of, largest_objects, view_layer
+from samgeo_core.web.urls import base_path
+
+logger = logging.getLogger(__name__)
+
+Answer = Callable[[Request, Share, Run], Response]
+
+TILE_THREADS = 4
+FILE_THREADS = 2
+
+_STATUS: tuple[tuple[type[SamGeoError], int], ...] = (
+    (GoneError, 410),
+    (ParameterError, 400),
+    (ExportError, 422),
+    (SamGeoError, 404),
+)
+"""The first class that fits decides the status; of the rest those who look need no detail."""
+
+_CHECKED = "private, no-cache"
+_SAFE = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex, nofollow",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'",
+}
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors {frames}"
+)
+_ENDED_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+class ShareRoutes:
+    """Handlers over one context.
+
+    Args:
+        context: the process's context.
+        base: streamlit's ``server.baseUrlPath``.
+    """
+
+    def __init__(self, context: AppContext, base: str = "") -> None:
+        self._context = context
+        self._shares = Shares(context.store)
+        self._prefix = base_path(base)
+        self._tile_threads = anyio.CapacityLimiter(TILE_THREADS)
+        self._file_threads = anyio.CapacityLimiter(FILE_THREADS)
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """All of them, below the base path."""
+        tiles, files = self._tile_threads, self._file_threads
+        answers: list[tuple[str, Answer, anyio.CapacityLimiter]] = [
+            ("", self._page, files),
+            ("/embed", self._page, files),
+            ("/static/{version}/{name}", self._static, tiles),
+            ("/tiles/{z}/{x}/{y}.png", self._scene_tile, tiles),
+            ("/masks/{z}/{x}/{y}.png", self._label_tile, tiles),
+            ("/layer.geojson", self._layer, tiles),
+            ("/table.json", self._table, files),
+            ("/place/{object_id}.json", self._place, tiles),
+            ("/download/{filename}", self._download, files),
+            ("/preview.png", self._preview, files),
+        ]
+        return [
+            Route(f"{self._prefix}/s/{{token}}{path}", self._opened(answer, limiter))
+            for path, answer, limiter in answers
+        ]
+
+    def _opened(
+        self, answer: Answer, limiter: anyio.CapacityLimiter
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Answer to who has a link that opens; to everybody else with a sentence."""
+
+        def make(request: Request) -> Response:
+            try:
+                share, run = self._shares.find(request.path_params["token"])
+                return answer(request, share, run)
+            except SamGeoError as error:
+                # NOTE: never the path, which holds the token.
+                logger.info("A shared link: %s", error)
+                status = next(code for kind, code in _STATUS if isinstance(error, kind))
+                return _refusal(request, str(error), status)
+
+        async def handler(request: Request) -> Response:
+            response = await anyio.to_thread.run_sync(make, request, limiter=limiter)
+            for name, value in _SAFE.items():
+                response.headers.setdefault(name, value)
+            return response
+
+        return handler
+
+    def _page(self, request: Request, share: Share, run: Run) -> Response:
+        path = f"{self._prefix}/s/{request.path_params['token']}"
+        embedded = request.url.path.endswith("/embed")
+        address = PageAddress(_origin(request), path, embedded)
+        page = page_html(share, run, self._context.store.scene(run.scene_id), address)
+        policy = _PAGE_POLICY.format(frames="*" if embedded else "'none'")
+        return HTMLResponse(
+            page, headers={"Cache-Control": "no-store", "Content-Security-Policy": policy}
+        )
+
+    def _static(self, request: Request, share: Share, run: Run) -> Response:
+        name = request.path_params["name"]
+        headers = {"Cache-Control": "private, max-age=86400"}
+        if name in LEAFLET:
+            asset = self._context.assets.find("leaflet", LEAFLET[name])
+            if asset is None:
+                raise NotFoundError("The map library isn't installed on this server.")
+            return FileResponse(asset.path, media_type=asset.media_type, headers=headers)
+        body = static_file(name)
+        if body is None:
+            raise NotFoundError("There is no such file.")
+        return Response(body, headers=headers, media_type=STATIC[name])
+
+    def _scene_tile(self, request: Request, share: Share, run: Run) -> Response:
+        z, x, y = _tile_address(request)
+        scene = self._context.store.scene(run.scene_id)
+        return _tagged(
+            request,
+            (scene.scene_id, scene.version, scene.display, z, x, y),
+            lambda: self._context.tiles.scene_tile(scene, z, x, y),
+        )
+
+    def _label_tile(self, request: Request, share: Share, run: Run) -> Response:
+        z, x, y = _tile_address(request)
+        rule = shared_rule(share, run)
+        return _tagged(
+            request,
+            ("masks", run.run_id, version_of(run), rule, z, x, y),
+            lambda: self._context.tiles.label_tile(run, z, x, y, rule),
+        )
+
+    def _layer(self, request: Request, share: Share, run: Run) -> Response:
+        version = (LAYER_VERSION, run.run_id, version_of(run), classes_version(run))
+        if run.is_streamed:
+            query = request.query_params
+            view = ViewBox.parse(query.get("bbox"), query.get("zoom"))
+            return _zipped_json(request, (*version, view), lambda: view_layer(run, view))
+        rule = shared_rule(share, run)
+        return _zipped_json(request, (*version, rule), lambda: objects_layer(run, rule))
+
+    def _table(self, request: Request, share: Share, run: Run) -> Response:
+        if not run.is_streamed:
+            raise NotFoundError("The table of this result is in its layer.")
+
+        def make() -> bytes:
+            rows = largest_objects(run).to_json(orient="records", double_precision=6)
+            return gzip.compress(str(rows).encode(), compresslevel=1, mtime=0)
+
+        return _zipped_json(request, ("table", run.run_id, version_of(run)), make)
+
+    def _place(self, request: Request, share: Share, run: Run) -> Response:
+        number = request.path_params["object_id"]
+        if not run.is_streamed or not re.fullmatch(r"[0-9]{1,10}", number):
+            raise NotFoundError("There is no such object.")
+        place = extent_of(run, int(number))
+        if place is None:
+            raise NotFoundError("There is no such object.")
+        headers = {"Cache-Control": _CHECKED}
+        return Response(json.dumps(place), headers=headers, media_type="application/json")
+
+    def _download(self, request: Request, share: Share, run: Run) -> Response:
+        filename = request.path_params["filename"]
+        if filename not in share.downloads:
+            raise NotFoundError("This file isn't offered here; ask who sent the link.")
+        image = partial(self._context.store.scene, run.scene_id)
+        file = make_download(run, filename, shared_rule(share, run), image=image)
+        if isinstance(file, ReadyStream):
+            headers = {
+                "Cache-Control": "no-store",
+                "Content-Disposition": f"attachment; filename*=utf-8''{quote(file.save_as)}",
+            }
+            return StreamingResponse(file.pieces, media_type=file.media_type, headers=headers)
+        return FileResponse(
+            file.path,
+            media_type=file.media_type,
+            filename=file.save_as,
+            stat_result=file.path.stat(),
+            headers={"Cache-Control": _CHECKED},
+        )
+
+    def _preview(self, request: Request, share: Share, run: Run) -> Response:
+        scene, rule = self._context.store.scene(run.scene_id), shared_rule(share, run)
+        version = ("preview", run.run_id, version_of(run), scene.version, scene.display, rule)
+        return _tagged(request, version, lambda: preview_png(run, scene, rule))
+
+
+def _refusal(request: Request, sentence: str, status: int) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    if "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse(f"{sentence}\n", status_code=status, headers=headers)
+    policy = {"Content-Security-Policy": _ENDED_POLICY}
+    return HTMLResponse(ended_html(sentence), status_code=status, headers=headers | policy)
+
+
+def _origin(request: Request) -> str:
+    """Scheme and host by which the browser found us, for addresses that others follow."""
+    host = request.headers.get("x-forwarded-host") or request.headers.get("host") or ""
+    host = host.split(",")[0].strip()
+    if not re.fullmatch(r"[A-Za-z0-9.\-\[\]:]{1,255}", host):
+        return ""
+    return f"{'https' if is_https(request.scope) else 'http'}://{host}"
+
+
+def _tile_address(request: Request) -> tuple[int, int, int]:
+    numbers = [request.path_params[name] for name in ("z", "x", "y")]
+    if not all(re.fullmatch(r"[0-9]{1,20}", number) for number in numbers):
+        raise NotFoundError("There is no such tile; tiles are numbered z/x/y.")
+    z, x, y = map(int, numbers)
+    return z, x, y
+
+
+def _known(request: Request, version: tuple[object, ...]) -> tuple[str, Response | None]:
+    """The tag of a version, and the short answer to a browser that has it."""
+    etag = f'"{hashlib.sha256(repr(version).encode()).hexdigest()[:32]}"'
+    given = request.headers.get("if-none-match", "")
+    if etag not in (tag.strip().removeprefix("W/") for tag in given.split(",")):
+        return etag, None
+    headers = {"ETag": etag, "Cache-Control": _CHECKED}
+    return etag, Response(status_code=304, headers=headers)
+
+
+def _tagged(request: Request, version: tuple[object, ...], make: Callable[[], bytes]) -> Response:
+    """A picture, unless the browser has it."""
+    etag, known = _known(request, version)
+    headers = {"ETag": etag, "Cache-Control": _CHECKED}
+    return known or Response(make(), media_type="image/png", headers=headers)
+
+
+def _zipped_json(
+    request: Request, version: tuple[object, ...], make: Callable[[], bytes]
+) -> Response:
+    """Gzipped JSON, for a browser that may not want it so, unless it has it."""
+    etag, known = _known(request, version)
+    if known is not None:
+        return known
+    body, headers = make(), {"ETag": etag, "Cache-Control": _CHECKED, "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+    else:
+        body = gzip.decompress(body)
+    return Response(body, headers=headers, media_type="application/json")
