@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,3 +98,10 @@ def test_importing_the_core_loads_no_model_library() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT_DIR
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_every_setting_is_in_the_table_for_those_who_host() -> None:
+    told = set(re.findall(r"SAMGEO_[A-Z_]+", Settings.__doc__ or ""))
+    table = (PROJECT_DIR / "docs" / "hosting.md").read_text("utf-8")
+    assert told == set(re.findall(r"^\| `(SAMGEO_[A-Z_]+)`", table, re.MULTILINE))
+    assert len(told) == len(dataclasses.fields(Settings))
