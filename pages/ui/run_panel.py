@@ -122,7 +122,7 @@ def _cancel_button(job: Job) -> None:
     if st.button(label, key="cancel", disabled=job.cancelling, icon=":material/stop_circle:"):
         with friendly():
             get_context().jobs.cancel(job.run_id)
-            st.rerun(scope="fragment")
+            st.rerun()
 
 
 def _parts(run: Run) -> list[str]:

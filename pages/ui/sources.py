@@ -16,6 +16,7 @@ from pages.ui.text import plain, size_bytes
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.samples import Sample, list_samples, sample_path
 from samgeo_core.web.context import get_context
+from samgeo_core.web.limits import check_storage
 from samgeo_core.web.records import Scene, SceneKind
 
 UPLOAD_TYPES = ["tif", "tiff", "png", "jpg", "jpeg", "jp2", "j2k"]
@@ -133,6 +134,9 @@ def _take_in(source: BytesIO | Path, name: str, kind: SceneKind) -> Scene | None
     state = get_state()
     with friendly():
         store = get_context().store
+        if kind == "upload":
+            size = source.getbuffer().nbytes if isinstance(source, BytesIO) else 0
+            check_storage(store, get_context().settings, state.owner, size)
         scene = store.add_scene(source, name, state.owner, kind=kind)
         if kind == "sample" and look_at(scene).dark:
             scene = store.set_display(scene.scene_id, None, "percentile")

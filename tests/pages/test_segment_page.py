@@ -8,12 +8,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui.parameters import CONTROLS
+from pages.ui.text import duration_s
 from samgeo_core.config import AutomaticConfig, SegmentConfig
 from samgeo_core.errors import WeightsError
 from samgeo_core.progress import Monitor
 from samgeo_core.web import context as context_module
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.records import Scene
+from samgeo_core.web.recovery import recover_runs
+from samgeo_core.web.work import start_segmentation
 from samgeo_core.windows import Window
 from tests.factories import MakeRaster
 from tests.pages.conftest import OWNER, FinishRun, OpenPage
@@ -177,6 +180,69 @@ def test_progress_is_shown_and_a_run_can_be_cancelled(
     app.run()
     assert "cancelled" in app.info[0].value
     assert not app.button(key="run").disabled
+
+
+def test_a_second_visitor_sees_the_place_in_line_and_about_how_long_it_takes(
+    open_page: OpenPage, context: AppContext, scene: Scene, give_work: GiveWork
+) -> None:
+    first = context.store.new_run(scene, {}, "x")
+    begun, may_end = threading.Event(), threading.Event()
+    give_work(context, first, lambda monitor: (begun.set(), may_end.wait(20)))
+    assert begun.wait(20)
+    try:
+        runs = [
+            start_segmentation(context, scene, SegmentConfig(), owner)
+            for owner in ("y", OWNER, OWNER)
+        ]
+        expected_s = context.estimates.seconds(scene.raster.shape_hw, SegmentConfig())
+        app = open_page("segment.py", run=runs[1], owner=OWNER)
+        (bar,) = app.get("progress")
+        assert f"Place 2 in line · starts in about {duration_s(expected_s)}" in bar.proto.text
+        told = "\n".join(caption.value for caption in app.caption)
+        assert f"done in about {duration_s(2 * expected_s)}" in told
+        assert "restarted" not in told
+        app.button(key="cancel").click().run()
+        assert not app.exception
+        assert context.store.run(runs[1].run_id).state == "cancelled"
+        # Who is behind moves up.
+        app = open_page("segment.py", run=runs[2], owner=OWNER)
+        assert "Place 2 in line" in app.get("progress")[0].proto.text
+        context.jobs.cancel(runs[0].run_id)
+        context.jobs.cancel(runs[2].run_id)
+    finally:
+        may_end.set()
+        context.jobs.wait(first.run_id, 20)
+
+
+def test_a_refusal_says_the_limit_and_starts_nothing(
+    open_page: OpenPage, context: AppContext, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(context.settings, max_run_pixels=1_000)
+    monkeypatch.setattr(context_module, "_context", replace(context, settings=settings))
+    app = open_page("segment.py", scene=scene, owner=OWNER)
+    app.button(key="run").click().run()
+    assert "choose a smaller area" in app.error[0].value
+    assert context.store.runs() == []
+
+
+def test_after_a_restart_the_page_says_what_happened(
+    open_page: OpenPage, context: AppContext, scene: Scene
+) -> None:
+    run = context.store.new_run(scene, {}, OWNER)
+    context.store.book.accept(run.run_id, OWNER, "whole")
+    context.store.book.take()  # by a server that isn't there any more
+    recover_runs(context.store)
+    app = open_page("segment.py", run=run, owner=OWNER)
+    assert "Next in line" in app.get("progress")[0].proto.text
+    assert any("goes on by itself" in caption.value for caption in app.caption)
+    context.jobs.cancel(run.run_id)
+
+    context.store.set_run_state(run.run_id, "interrupted")
+    app = open_page("segment.py", run=run, owner=OWNER)
+    assert "The server was stopped" in app.warning[0].value
+    assert app.button(key="go_on").label == "Start again"
+    app = open_page("segment.py", run=run, owner="somebody else")
+    assert "go_on" not in [button.key for button in app.button]
 
 
 def test_a_failure_is_told_in_its_own_words(
