@@ -44,11 +44,23 @@ def test_a_roof_gets_right_angles(degrees: float) -> None:
     assert common / (line.area + mask.sum() - common) >= LEAST_IOU
 
 
+def test_a_roof_with_specks_gets_right_angles_too() -> None:
+    mask = rotated(20, "(abs(u) < 30) & (abs(v) < 18)")
+    mask[2:4, 2:3] = mask[95:98, 50:60] = True
+    exact = outlines([mask])
+    plain, (line,) = (drawn(exact, OutlineStyle(regular=r)) for r in (False, True))
+    assert line.is_valid
+    assert len(line.geoms) == 3
+    roof = max(line.geoms, key=lambda part: part.area)
+    assert corners(roof).max() < 1.0
+    assert min(line.geoms, key=lambda part: part.area).equals(plain[0].geoms[0])
+
+
 def test_what_is_no_roof_keeps_its_outline() -> None:
     y, x = np.indices((SIDE, SIDE)) - 50.0
     star = np.hypot(x, y) < 20 + 18 * np.cos(7 * np.arctan2(y, x))
-    two = np.hypot(np.abs(x) - 25, y) < 15
-    exact = outlines([star, two])
+    bent = (np.hypot(x, y) < 40) & (np.hypot(x, y) > 36) & (x < 20)
+    exact = outlines([star, bent])
     plain, regular = (drawn(exact, OutlineStyle(regular=r)) for r in (False, True))
     assert shapely.equals_exact(plain, regular).all()
 
