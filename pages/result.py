@@ -24,6 +24,7 @@ from pages.ui.objects_style import style_controls
 from pages.ui.objects_table import object_table, table_of
 from pages.ui.run_panel import is_active, run_panel
 from pages.ui.selection import map_key, selection_of
+from pages.ui.share_panel import share_panel
 from pages.ui.state import current_run
 from pages.ui.teach_panel import not_offered, teach_panel
 from pages.ui.text import count, percent
@@ -62,6 +63,7 @@ def _explore(run: Run) -> None:
         with st.popover("Style", icon=":material/palette:", width="stretch"):
             style, opacity = style_controls()
         download_links(run, chosen.query, has_place=area_column(source) == "area_m2")
+        share_panel(run, rule_query(source.rule, rule), has_place=source.place.grid.crs is not None)
     with below:
         # NOTE: numbers of objects change with rule and edits: a choice of one doesn't outlive them.
         key = f"table_{run.run_id}_{'_'.join(map('='.join, sorted(chosen.query.items())))}"
@@ -97,6 +99,7 @@ def _look_through(run: Run) -> None:
         with st.popover("Style", icon=":material/palette:", width="stretch"):
             style, opacity = style_controls()
         download_links(run, {}, has_place=has_place)
+        share_panel(run, {}, has_place=has_place)
     with below:
         table = largest_objects(run)
         key, column = f"table_{run.run_id}", "area_m2" if has_place else "area_px"

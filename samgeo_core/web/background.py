@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from samgeo_core.errors import SamGeoError
 from samgeo_core.web.context import AppContext
+from samgeo_core.web.shares import Shares
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class Background:
         while keep_days is not None:
             try:
                 self._context.store.clean_up(keep_days * SECONDS_PER_DAY)
+                Shares(self._context.store).forget_lost()
             except OSError:
                 logger.exception("Tidying up failed; next try in %.0f s", self._tidy_every_s)
             if self._stopping.wait(self._tidy_every_s):

@@ -90,3 +90,8 @@ def comparison_url(
 def asset_url(package: str, path: str, base: str = "") -> str:
     """Address of a file of an allowed npm package, e.g. ("leaflet", "dist/leaflet.js")."""
     return f"{base_path(base)}/assets/{quote(package)}/{quote(path)}"
+
+
+def share_url(token: str, base: str = "", origin: str = "") -> str:
+    """Address of a shared result; ``origin`` as in "https://maps.example"."""
+    return f"{origin}{base_path(base)}/s/{quote(token)}"
