@@ -35,10 +35,11 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     try:
         yield {}
     finally:
+        # First what takes longest to do again, as whoever ends the server may not wait for all.
+        context.jobs.close()
         background.stop()
         context.picks.close()
         context.teaching.close()
-        context.jobs.close()
 
 
 def _guards(base: str) -> list[Middleware]:

@@ -35,8 +35,8 @@ class JobRunner:
     Args:
         book: where runs wait.
         work: does it; called in threads of the runner.
-        workers: how many jobs run at the same time. A model uses every core already, so that more
-            only lets short runs not wait for long ones.
+        workers: how many jobs run at the same time. A model uses every core already: more only let
+            short runs not wait for long ones.
         lock: a file that only one process holds: the one that works. None needs none.
         recover: called once, before the first job, to put in order what a former process left.
         on_done: called with the id of each run that has ended well.
@@ -85,17 +85,10 @@ class JobRunner:
     ) -> Job:
         """Queue work for a run; it is kept on the disk when this returns.
 
-        Args:
-            run_id: the run.
-            kind: the name of the work.
-            owner: whose run it is; owners take turns.
-            expected_s: how long it is thought to take.
-            most: how many unfinished runs the owner may have; None sets no limit.
+        Arguments as `RunBook.accept`, which raises where it doesn't take the run.
 
         Raises:
-            ParameterError: this run has a job that is not finished, the owner has too many, or the
-                runner is closed.
-            NotReadyError, ExportError: the disk refuses; nothing was queued.
+            ParameterError: the runner is closed.
         """
         if self._closed:
             raise ParameterError("The server is shutting down; start the run again later.")
@@ -154,11 +147,7 @@ class JobRunner:
         return self._closed
 
     def wait(self, run_id: str, timeout_s: float | None = None) -> Job:
-        """Block until a job is finished or the time is over, and return its snapshot.
-
-        Raises:
-            NotFoundError: there is no job for the run.
-        """
+        """Block until a job is finished or the time is over; raises `NotFoundError` for none."""
         end = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             seen = self._news
@@ -234,18 +223,23 @@ class JobRunner:
     def _may_begin(self) -> bool:
         """Whether this is the process that works; it puts things in order first."""
         with self._may_work:
-            if self._in_order:
-                return True
-            if self._lock is not None and not self._lock.is_locked:
-                try:
-                    self._lock.acquire(timeout=0)
-                except (filelock.Timeout, OSError) as error:
-                    logger.info("Another process works on the runs (%s); waiting.", error)
-                    return False
-            if self._recover is not None:
-                self._recover()
-            self._in_order = True
+            if not self._in_order and self._is_ours():
+                if self._recover is not None:
+                    self._recover()
+                self._in_order = True
+            return self._in_order
+
+    def _is_ours(self) -> bool:
+        if self._lock is None or self._lock.is_locked:
             return True
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            logger.debug("Another process works on the runs; waiting for it to end.")
+            return False
+        except NotImplementedError:
+            logger.warning("The data folder's disk has no locks: let only one server use it.")
+        return True
 
     def _release(self) -> None:
         with self._may_work:
@@ -260,13 +254,12 @@ class JobRunner:
             for run_id in [*self._live][: max(0, len(self._live) - KEPT_JOBS)]:
                 if self._live[run_id].last is not None:
                     del self._live[run_id]
-        if self._closed or self._is_cancelling(entry.run_id):
+        if self._closed or self._is_unwanted(entry):
             live.cancel.cancel()
         self._tell()
         state, error = do_work(self._work, entry, live)
-        cancelled = state is JobState.CANCELLED
-        put_back = cancelled and self._closed and not self._is_cancelling(entry.run_id)
-        while not self._keep(entry, live, None if put_back else state, error):
+        parked = self._closed and state is JobState.CANCELLED and not self._is_unwanted(entry)
+        while not self._keep(entry, live, None if parked else state, error):
             if self._closed:
                 return  # the next start finds the run's files, or does it again
             self._wait_for_news(self._news, POLL_S)
@@ -277,9 +270,10 @@ class JobRunner:
                 logger.exception("Nothing was learned of run %s", entry.run_id)
         self._tell()
 
-    def _is_cancelling(self, run_id: str) -> bool:
+    def _is_unwanted(self, entry: Entry) -> bool:
+        """Whether its owner has cancelled or deleted it."""
         try:
-            known = self._book.entry(run_id)
+            known = self._book.entry(entry.run_id)
         except SamGeoError:
             return False
         return known is None or known.cancelling

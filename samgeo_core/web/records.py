@@ -253,12 +253,7 @@ def write_run_record(run: Run) -> None:
 
 
 def read_run(folder: Path, state: RunState = "queued", error: str | None = None) -> Run | None:
-    """The run of a folder; None where there is none.
-
-    Args:
-        folder: of the run.
-        state, error: where it stands.
-    """
+    """The run of a folder, with where it stands; None where there is none."""
     values = _read_json(folder / "meta.json")
     if values is None or not ID_PATTERN.fullmatch(folder.name):
         return None

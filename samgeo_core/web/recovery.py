@@ -39,7 +39,7 @@ def recover_runs(store: Store) -> None:
             _recover(store, entry)
 
 
-def rebuild_book(book: Connection, runs_dir: Path) -> None:
+def rebuild_book(runs_dir: Path, book: Connection) -> None:
     """Tell a new book of all runs whose folders are there."""
     found = 0
     for folder in runs_dir.iterdir():

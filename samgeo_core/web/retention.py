@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from samgeo_core.web.pick_sessions import last_picked
@@ -37,3 +37,9 @@ def stale_folders(scenes: Iterable[Scene], runs: Sequence[Run], limit: float) ->
         *(known[scene_id].folder for scene_id in stale if scene_id in known),
         *(run.folder for run in runs if run.scene_id in stale),
     ]
+
+
+def leftovers(parents: Iterable[Path], valid: Collection[Path], limit: float) -> list[Path]:
+    """Folders that never became a scene or run, and were last changed before a moment."""
+    folders = [folder for parent in parents for folder in parent.iterdir() if folder not in valid]
+    return [folder for folder in folders if folder.stat().st_mtime < limit]

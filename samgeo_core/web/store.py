@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -40,7 +41,7 @@ from samgeo_core.web.records import (
     write_scene,
 )
 from samgeo_core.web.recovery import rebuild_book
-from samgeo_core.web.retention import stale_folders
+from samgeo_core.web.retention import leftovers, stale_folders
 from samgeo_core.windows import Window
 
 logger = logging.getLogger(__name__)
@@ -72,9 +73,7 @@ class Store:
         self._lock = threading.Lock()
         for folder in (self._scenes_dir, self._runs_dir, self._trash_dir):
             folder.mkdir(parents=True, exist_ok=True)
-        self.database = Database(
-            root / "studio.sqlite3", lambda book: rebuild_book(book, self._runs_dir)
-        )
+        self.database = Database(root / "studio.sqlite3", partial(rebuild_book, self._runs_dir))
         self.book = RunBook(self.database)
 
     def add_scene(
@@ -218,10 +217,8 @@ class Store:
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError):
-                raise ExportError(
-                    f"The run can't be kept ({error.strerror}): ask who runs the server to check "
-                    "its disk."
-                ) from error
+                why = f"The run can't be kept ({error.strerror})"
+                raise ExportError(f"{why}: ask who runs the server to check its disk.") from error
             raise
         self._tell("run made", owner, run=run_id, scene=scene.scene_id)
         return run
@@ -264,7 +261,7 @@ class Store:
         self._tell("run deleted", run.owner, run=run_id)
 
     def clean_up(self, max_age_s: float, now: float | None = None) -> list[str]:
-        """Delete uploads that nobody added a run to for a while, with their runs.
+        """Delete uploads that nobody added a run to for a while, with their runs; returns the ids.
 
         Runs of scenes that are gone, and folders that never became a scene or run, go by the same
         age. Rasters of the server and samples stay, and so do runs that are under way.
@@ -272,17 +269,12 @@ class Store:
         Args:
             max_age_s: seconds since the scene, or its youngest run, was made.
             now: seconds since 1970; None for this moment.
-
-        Returns:
-            Ids of what was deleted.
         """
         limit = (time.time() if now is None else now) - max_age_s
         scenes, runs = self.scenes(), self.runs()
         stale = stale_folders(scenes, runs, limit)
         valid = {scene.folder for scene in scenes} | {run.folder for run in runs}
-        for folder in (*self._scenes_dir.iterdir(), *self._runs_dir.iterdir()):
-            if folder not in valid and folder.stat().st_mtime < limit:
-                stale.append(folder)
+        stale += leftovers((self._scenes_dir, self._runs_dir), valid, limit)
         for folder in stale:
             self._remove(folder)
             logger.info("Cleaned up %s", folder.name)
