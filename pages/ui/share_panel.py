@@ -107,7 +107,10 @@ def _fresh(run: Run, links: list[Share]) -> None:
     if share is None:
         return
     link = share_url(token, base_url(), _origin())
-    st.success("The link is ready. Keep it now: it isn't shown again.", icon=":material/link:")
+    st.success(
+        "The link is ready. Copy it now: after this visit it can't be shown again.",
+        icon=":material/link:",
+    )
     st.code(link, language=None, wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         copy_button("Copy link", link, key=f"copy_link_{run.run_id}")

@@ -27,6 +27,7 @@ from samgeo_core.web.shares import Share
 
 FOLDER = Path(__file__).parent / "share_page"
 STATIC = {
+    "icon.svg": "image/svg+xml",
     "share.css": "text/css",
     "share.js": "text/javascript",
     "share_layers.js": "text/javascript",

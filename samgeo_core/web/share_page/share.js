@@ -8,9 +8,9 @@ const byId = (id) => document.getElementById(id);
 
 // "#lat,lng,zoom&image=0.5&color=area": anything else in it counts for nothing.
 function readHash() {
-  const [place, ...pairs] = location.hash.slice(1).split("&");
+  const parts = location.hash.slice(1).split("&"), place = parts.find((part) => part.includes(",")) ?? "";
   const state = { ...START }, at = place.split(",").map(Number);
-  const [lat, lng, zoom] = at, given = Object.fromEntries(pairs.map((pair) => pair.split("=")));
+  const [lat, lng, zoom] = at, given = Object.fromEntries(parts.map((part) => part.split("=")));
   const fits = at.length === 3 && at.every(Number.isFinite) && Math.abs(lat) <= 1e6 && Math.abs(lng) <= 1e6;
   if (place && fits && zoom >= 0 && zoom <= facts.max_zoom) state.at = at;
   for (const name of ["image", "objects", "masks", "score"]) {

@@ -4,7 +4,7 @@ import { columnsOf, element, isNumber, numberText, textOf } from "./share_table.
 const CHUNK = 1000; // features added to the map per turn of the event loop
 const PAUSE_MS = 250; // the map has stopped moving after this long
 const MOST_CLASSES = 12;
-const ONE = "#ff5a36", GREY = "#9aa5a1", CHOSEN = "#ffb000";
+const ONE = "#12d6ff", GREY = "#9aa5a1", CHOSEN = "#ffb000";
 const RAMP = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
 
 function rampColor(share) {

@@ -2,7 +2,7 @@
 
 const STEP = 100; // rows shown at a time
 
-export const numberText = (value, digits) => value.toLocaleString("en", { maximumFractionDigits: digits });
+export const numberText = (value, digits) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 // Text goes in as text nodes only: attributes are data, never markup.
 export function element(tag, className, text) {
@@ -59,7 +59,12 @@ export class ObjectTable {
   mark(id) {
     this.chosen = id;
     for (const row of this.section.querySelectorAll("tbody tr")) row.classList.toggle("chosen", Number(row.dataset.id) === id);
-    this.section.querySelector("tr.chosen")?.scrollIntoView({ block: "nearest" });
+    const row = this.section.querySelector("tr.chosen"), box = this.section.querySelector(".scroll");
+    if (!row) return;
+    // The box alone scrolls, never the page: on a phone the map must stay in sight.
+    const top = row.offsetTop - box.querySelector("thead").offsetHeight, bottom = row.offsetTop + row.offsetHeight;
+    if (top < box.scrollTop) box.scrollTop = top;
+    else if (bottom > box.scrollTop + box.clientHeight) box.scrollTop = bottom - box.clientHeight;
   }
 
   draw() {
