@@ -74,8 +74,9 @@ def run_compare(args: argparse.Namespace) -> int:
     # What the command needs takes a second to import, which others can do without.
     from samgeo_core.comparing.compare import compare
     from samgeo_core.comparing.found import FoundObjects
+    from samgeo_core.comparing.ground import Ground
     from samgeo_core.comparing.matching import check_options
-    from samgeo_core.comparing.reference import Ground, open_reference
+    from samgeo_core.comparing.reference import open_reference
     from samgeo_core.reading.raster import Raster
     from samgeo_core.vectors.sources import FinishedRun, valid_of
 

@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
 
-from samgeo_core.comparing.reference import Ground
+from samgeo_core.comparing.ground import Ground
 from samgeo_core.edits.history import EDITS_FILE
 from samgeo_core.errors import ExportError
 from samgeo_core.reading.vector_files import read_vector_file

@@ -15,9 +15,10 @@ import numpy as np
 
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.comparing.figures import Figures, overall
+from samgeo_core.comparing.ground import drawn_mask
 from samgeo_core.comparing.matching import judge
 from samgeo_core.comparing.pairs import Index, mask_pairs
-from samgeo_core.comparing.reference import Reference, drawn_mask
+from samgeo_core.comparing.reference import Reference
 from samgeo_core.comparing.sizes import ADVISED_OBJECTS, area_steps
 from samgeo_core.config import OVERLAPS, SelectionRule
 from samgeo_core.edits.edits import Edit

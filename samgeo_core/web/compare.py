@@ -24,8 +24,9 @@ from samgeo_core.web.selected import Selected, version_of
 
 if TYPE_CHECKING:
     from samgeo_core.comparing.compare import Comparison
+    from samgeo_core.comparing.ground import Ground
     from samgeo_core.comparing.propose import Proposal
-    from samgeo_core.comparing.reference import Ground, Reference
+    from samgeo_core.comparing.reference import Reference
 
 FOLDER = "reference"
 MOST_BYTES = 20 << 20
@@ -312,7 +313,7 @@ def _key(shown: Selected, asked: Asked) -> tuple[object, ...]:
 
 
 def _ground(shown: Selected) -> Ground:
-    from samgeo_core.comparing.reference import Ground
+    from samgeo_core.comparing.ground import Ground
 
     source = shown.source
     if not source.has_candidates:

@@ -16,8 +16,9 @@ from rasterio.crs import CRS
 from samgeo_core.cli import FAILED, OK, USAGE, main
 from samgeo_core.comparing.compare import compare
 from samgeo_core.comparing.found import FoundObjects
+from samgeo_core.comparing.ground import Ground
 from samgeo_core.comparing.layers import LAYERS
-from samgeo_core.comparing.reference import Ground, open_reference, place_reference
+from samgeo_core.comparing.reference import open_reference, place_reference
 from samgeo_core.errors import ParameterError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import ObjectSet

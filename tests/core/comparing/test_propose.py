@@ -9,8 +9,9 @@ import shapely
 from rasterio.crs import CRS
 
 from samgeo_core.candidates import CandidateSet, MaskCandidate
+from samgeo_core.comparing.ground import Ground
 from samgeo_core.comparing.propose import Targets, figures_of, pool_near, propose_rule
-from samgeo_core.comparing.reference import Ground, Reference, place_reference
+from samgeo_core.comparing.reference import Reference, place_reference
 from samgeo_core.config import SelectionRule
 from samgeo_core.edits.edits import Edit
 from samgeo_core.errors import ParameterError
