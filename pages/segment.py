@@ -18,6 +18,7 @@ from pages.ui.map import (
 )
 from pages.ui.run_panel import is_active, run_panel
 from pages.ui.segment_form import Choice, segment_form
+from pages.ui.settings_link import copy_settings, take_settings
 from pages.ui.state import current_run, get_state
 from pages.ui.text import duration_s
 from samgeo_core.streaming.options import StreamOptions
@@ -73,6 +74,7 @@ def _map(scene: Scene, run: Run | None, area: Window | None) -> None:
 
 
 def _page() -> None:
+    take_settings()
     scene = require_scene()
     run = current_run()
     if run is not None and run.scene_id != scene.scene_id:
@@ -80,6 +82,7 @@ def _page() -> None:
     left, right = st.columns([3, 5], gap="medium")
     with left:
         choice = segment_form(scene)
+        copy_settings()
     with right:
         area = _actions(scene, choice, is_active(run))
         if run is not None:

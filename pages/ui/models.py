@@ -36,10 +36,11 @@ def model_controls(settings: Settings) -> ModelChoice:
     """Draw the choice of the model and say where its weights stand."""
     names = list(MODELS)
     start = settings.model if settings.model in MODELS else DEFAULT_MODEL
+    # Not as the control's default, which would quarrel with what a settings link sets.
+    st.session_state.setdefault("model", start)
     name = st.selectbox(
         "Model",
         names,
-        index=names.index(start),
         format_func=lambda key: MODELS[key].title,
         key="model",
         persist_state="session",

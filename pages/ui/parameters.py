@@ -10,7 +10,8 @@ import streamlit as st
 
 from samgeo_core.config import AutomaticConfig
 
-_PREFIX = "sam_"
+PREFIX = "sam_"
+"""Begin of the keys under which the session keeps the controls."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def main_controls() -> None:
         "Preset",
         list(PRESETS),
         format_func=lambda name: PRESETS[name].title,
-        key=f"{_PREFIX}preset",
+        key=f"{PREFIX}preset",
         on_change=_apply_preset,
         required=True,
         width="stretch",
@@ -149,10 +150,10 @@ def advanced_controls() -> None:
     """Draw the sliders that few will need."""
     for control in ADVANCED_CONTROLS:
         _slider(control)
-    if st.session_state[f"{_PREFIX}crop_n_layers"]:
+    if st.session_state[f"{PREFIX}crop_n_layers"]:
         for control in CROP_CONTROLS:
             _slider(control)
-    st.button("Back to the preset", on_click=_apply_preset, key=f"{_PREFIX}reset")
+    st.button("Back to the preset", on_click=_apply_preset, key=f"{PREFIX}reset")
 
 
 def has_sliders() -> bool:
@@ -166,7 +167,7 @@ def read_engine() -> str:
 
 
 def _preset() -> Preset:
-    return PRESETS[st.session_state[f"{_PREFIX}preset"]]
+    return PRESETS[st.session_state[f"{PREFIX}preset"]]
 
 
 def read_automatic() -> AutomaticConfig:
@@ -176,8 +177,13 @@ def read_automatic() -> AutomaticConfig:
     return AutomaticConfig(**{control.name: _value(control.name) for control in CONTROLS})
 
 
+def preset_value(preset: str, name: str) -> Any:
+    """Where a preset puts the slider of a parameter."""
+    return _on_slider(PRESETS[preset].values.get(name, _DEFAULTS[name]))
+
+
 def _value(name: str) -> Any:
-    value, default = st.session_state[_PREFIX + name], _DEFAULTS[name]
+    value, default = st.session_state[PREFIX + name], _DEFAULTS[name]
     # A slider stands on whole steps; SAM's own crop overlap of 512/1500 lies between two.
     return default if value == _on_slider(default) else value
 
@@ -196,20 +202,19 @@ def _slider(control: Control) -> None:
         low,
         high,
         step=step,
-        key=_PREFIX + control.name,
+        key=PREFIX + control.name,
         help=control.help,
         persist_state="session",
     )
 
 
 def _fill_in_defaults() -> None:
-    if f"{_PREFIX}preset" not in st.session_state:
-        st.session_state[f"{_PREFIX}preset"] = "everything"
+    if f"{PREFIX}preset" not in st.session_state:
+        st.session_state[f"{PREFIX}preset"] = "everything"
         _apply_preset()
 
 
 def _apply_preset() -> None:
-    values = _preset().values
+    preset = st.session_state[f"{PREFIX}preset"]
     for control in CONTROLS:
-        value = values.get(control.name, _DEFAULTS[control.name])
-        st.session_state[_PREFIX + control.name] = _on_slider(value)
+        st.session_state[PREFIX + control.name] = preset_value(preset, control.name)

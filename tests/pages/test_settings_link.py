@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.ui.parameters import CONTROLS, PREFIX
+from pages.ui.settings_link import MOST_CHARACTERS, Settings, read, written
+from samgeo_core.web.context import AppContext
+from samgeo_core.web.records import Scene
+from tests.factories import MakeRaster
+from tests.pages.conftest import NAVIGATION, OWNER, OpenPage
+
+GIVEN = "1~model.vit_b~preset.small~points_per_side.48~box_nms_thresh.0.65"
+
+
+@pytest.fixture
+def scene(context: AppContext, make_raster: MakeRaster) -> Scene:
+    return context.store.add_scene(make_raster(shape_hw=(300, 400)), "town.tif", OWNER)
+
+
+def follow(link: str, scene: Scene | None = None) -> AppTest:
+    app = AppTest.from_file(str(NAVIGATION), default_timeout=60)
+    app.query_params["settings"] = link
+    if scene is not None:
+        app.query_params["scene"] = scene.scene_id
+    app.switch_page("segment.py")
+    app.run()
+    assert not app.exception
+    return app
+
+
+def slider(app: AppTest, name: str) -> object:
+    return app.slider(key=PREFIX + name).value
+
+
+def test_a_link_says_what_was_written() -> None:
+    settings = Settings("vit_b", "small", {"points_per_side": 48, "box_nms_thresh": 0.65})
+    assert written(settings) == GIVEN
+    assert read(GIVEN) == settings
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "points_per_side.5", "points_per_side.400", "points_per_side.-4", "points_per_side.nan",
+        "points_per_side.1e9", "points_per_side.", "box_nms_thresh.0.651", "checkpoint./etc/passwd",
+        "device.cuda", "model.../x", "preset.none", "<b>", "constructor.1", "points_per_side.²",
+    ],
+)  # fmt: skip
+def test_what_is_no_setting_is_left_out(part: str) -> None:
+    settings = read(f"1~preset.sam~{part}")
+    assert settings == Settings(None, "sam", {}, (part,))
+
+
+@pytest.mark.parametrize("text", ["", "2~preset.sam", "preset.sam", "1~" + "x" * MOST_CHARACTERS])
+def test_what_can_not_be_read_changes_nothing(text: str, scene: Scene) -> None:
+    assert read(text) is None
+    app = follow(text, scene)
+    assert app.session_state[f"{PREFIX}preset"] == "everything"
+    if text:
+        assert "can't be read" in app.info[0].value
+
+
+def test_the_page_takes_what_a_link_says_and_tells_it(scene: Scene) -> None:
+    app = follow(f"{GIVEN}~<b>hi</b>", scene)
+    assert app.session_state[f"{PREFIX}preset"] == "small"
+    assert slider(app, "points_per_side") == 48
+    assert slider(app, "pred_iou_thresh") == 0.84
+    assert slider(app, "box_nms_thresh") == 0.65
+    assert app.selectbox(key="model").value == "vit_b"
+    told = app.info[0].value
+    assert "preset Small objects; Grid density 48; Overlap of duplicates 0\\.65" in told
+    assert "\\<b\\>hi" in told
+    assert "settings" not in app.query_params
+    # From here on the controls are the visitor's own.
+    app.slider(key=f"{PREFIX}points_per_side").set_value(32).run()
+    app.button(key="settings_seen").click().run()
+    assert slider(app, "points_per_side") == 32
+    assert not app.info
+
+
+def test_settings_wait_for_an_image(scene: Scene, context: AppContext) -> None:
+    app = follow(GIVEN)
+    assert app.subheader[0].value == "No image is open yet."
+    assert "Grid density 48" in app.info[0].value
+    app.query_params["scene"] = scene.scene_id
+    app.run()
+    assert slider(app, "points_per_side") == 48
+    assert app.selectbox(key="model").value == "vit_b"
+
+
+def test_a_run_of_all_controls_comes_back(open_page: OpenPage, scene: Scene) -> None:
+    values = {c.name: c.high for c in CONTROLS}
+    settings = Settings("vit_b", "sam", values)
+    assert len(written(settings)) < MOST_CHARACTERS
+    app = follow(written(settings), scene)
+    assert not app.exception
+    assert {c.name: slider(app, c.name) for c in CONTROLS} == values
