@@ -212,7 +212,8 @@ class JobRunner:
             seen = self._news
             try:
                 entry = self._book.take() if self._may_begin() else None
-            except (SamGeoError, OSError):
+            except Exception:
+                # NOTE: the thread must outlive whatever happens, or the line stands still.
                 logger.exception("The next run can't be begun; next try in %.0f s", POLL_S)
                 entry = None
             if entry is None:
@@ -266,7 +267,7 @@ class JobRunner:
         if state is JobState.DONE and self._on_done is not None:
             try:
                 self._on_done(entry.run_id)
-            except SamGeoError:
+            except Exception:
                 logger.exception("Nothing was learned of run %s", entry.run_id)
         self._tell()
 

@@ -290,12 +290,12 @@ class Store:
 
     def _remove(self, folder: Path) -> None:
         """Delete a folder, which is out of reach at once even if work still writes into it."""
-        if folder.parent == self._runs_dir:
-            self.book.remove([folder.name])
         with self._lock:
             try:
                 folder.rename(self._trash_dir / new_id())
             except FileNotFoundError:
                 return
+        if folder.parent == self._runs_dir:
+            self.book.remove([folder.name])
         for leftover in self._trash_dir.iterdir():
             shutil.rmtree(leftover, ignore_errors=True)
