@@ -14,10 +14,8 @@ from pages.ui.objects_filter import OVERLAP_TITLES, show_rule
 from pages.ui.text import area_m2, count, markup, plain
 from samgeo_core.comparing.sizes import ADVISED_OBJECTS
 from samgeo_core.web.compare import (
-    COLORS,
     MOST_BYTES,
     NOT_YET,
-    WORDS,
     Asked,
     Brought,
     bring,
@@ -27,6 +25,7 @@ from samgeo_core.web.compare import (
     forget,
     propose,
 )
+from samgeo_core.web.compare_layer import COLORS, WORDS
 from samgeo_core.web.records import Run
 from samgeo_core.web.rules import rule_query
 from samgeo_core.web.selected import Selected
@@ -222,7 +221,7 @@ def _proposal(shown: Selected, kept: Brought, asked: Asked) -> None:
         for name in ("f1", "recall", "precision")
     )
     told = count(proposal.n_reference, "object")
-    st.markdown(f"**F1 {f1}** on {told} of the layer (recall {recall}, precision {precision})")
+    st.markdown(f"**F1 {f1}** where the layer is: {told}, recall {recall}, precision {precision}")
     st.caption(" · ".join(_change(name, value) for name, value in changes.items()))
     if proposal.n_reference < ADVISED_OBJECTS:
         st.caption(f"From fewer than {ADVISED_OBJECTS} objects this is a guess.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import hmac
 import json
@@ -11,14 +10,11 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from samgeo_core.errors import NotFoundError, ParameterError
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.classes import classes_version, frame_with_classes
-from samgeo_core.web.layers import for_display
 from samgeo_core.web.records import Run
 from samgeo_core.web.selected import Selected, version_of
 
@@ -38,16 +34,6 @@ NOT_YET = (
     "command compare does it."
 )
 
-COLORS = {"matched": "#009e73", "changed": "#e69f00", "missing": "#d55e00", "extra": "#0072b2"}
-"""Told apart by people who see colours differently, too: Okabe and Ito,
-https://jfly.uni-koeln.de/color/."""
-
-WORDS = {
-    "matched": "Matched",
-    "changed": "Changed",
-    "missing": "Missing (reference only)",
-    "extra": "Extra (not in the reference)",
-}
 FILES = {
     "comparison.gpkg": "application/geopackage+sqlite3",
     "comparison.csv": "text/csv",
@@ -55,8 +41,6 @@ FILES = {
 }
 
 _ABOUT = "about.json"
-_DISPLAY_PX = 0.5
-
 Stamp = int
 
 
@@ -114,7 +98,6 @@ class Brought:
 
 _references: LruCache[tuple[object, ...], Reference] = LruCache(8)
 _comparisons: LruCache[tuple[object, ...], Comparison] = LruCache(8)
-_layers: LruCache[tuple[object, ...], bytes] = LruCache(32 << 20, len)
 
 
 def brought(run: Run) -> Brought | None:
@@ -204,7 +187,7 @@ def comparison_of(shown: Selected, asked: Asked) -> Comparison:
         found = FoundObjects.of_frame(frame_with_classes(shown), reference.ground)
         return compare(found, reference, iou=asked.iou, scope=asked.scope)
 
-    return _comparisons.get(_key(shown, asked), make)
+    return _comparisons.get(comparison_version(shown, asked), make)
 
 
 def propose(shown: Selected, asked: Asked) -> Proposal:
@@ -219,52 +202,6 @@ def propose(shown: Selected, asked: Asked) -> Proposal:
     reference = reference_of(shown)
     edits = shown.edits.active
     return propose_rule(shown.source.pool, shown.rule, reference, iou=asked.iou, edits=edits)
-
-
-def comparison_layer(shown: Selected, asked: Asked) -> bytes:
-    """Outlines of a comparison for the map, as gzipped GeoJSON.
-
-    Each feature tells its kind, its colour and whether it is dashed: outlines of the reference are.
-    The member "legend" tells what the map's legend says.
-    """
-    return _layers.get(_key(shown, asked), lambda: _draw(shown, comparison_of(shown, asked)))
-
-
-def _draw(shown: Selected, comparison: Comparison) -> bytes:
-    verdict, reference = comparison.verdict, comparison.reference
-    own = np.asarray(shown.frame.geometry, object)
-    outlines = reference.polygons
-    parts = [
-        ("extra", own[verdict.extra], False),
-        ("matched", own[verdict.matched.found], False),
-        ("changed", own[verdict.changed.found], False),
-        ("changed", outlines[verdict.changed.reference], True),
-        ("missing", outlines[verdict.missing], True),
-    ]
-    features = [
-        f'{{"type":"Feature","properties":{json.dumps(_style(kind, dashed))},"geometry":{text}}}'
-        for kind, shapes, dashed in parts
-        for text in for_display(shapes, shown.source.place, _DISPLAY_PX)
-    ]
-    counts = {
-        "matched": len(verdict.matched),
-        "changed": len(verdict.changed),
-        "missing": len(verdict.missing),
-        "extra": len(verdict.extra),
-    }
-    legend = json.dumps(
-        [
-            {**_style(kind, kind in ("missing", "changed")), "name": kind.capitalize(), "count": n}
-            for kind, n in counts.items()
-        ]
-    )
-    inner = ",\n".join(features)
-    text = f'{{"type":"FeatureCollection","legend":{legend},"features":[\n{inner}\n]}}\n'
-    return gzip.compress(text.encode(), compresslevel=1, mtime=0)
-
-
-def _style(kind: str, dashed: bool) -> dict[str, Any]:
-    return {"kind": kind, "color": COLORS[kind], "dashed": dashed}
 
 
 def comparison_file(shown: Selected, asked: Asked, filename: str) -> bytes:
@@ -301,11 +238,7 @@ def may_see(run: Run, token: str | None) -> bool:
 
 
 def comparison_version(shown: Selected, asked: Asked) -> tuple[object, ...]:
-    """What changes with a comparison."""
-    return _key(shown, asked)
-
-
-def _key(shown: Selected, asked: Asked) -> tuple[object, ...]:
+    """What tells a comparison from all others, of whatever run."""
     run = shown.source.run
     kept = brought(run)
     stamp = None if kept is None else kept.stamp

@@ -23,10 +23,10 @@ from samgeo_core.web.compare import (
     FILES,
     Asked,
     comparison_file,
-    comparison_layer,
     comparison_version,
     may_see,
 )
+from samgeo_core.web.compare_layer import comparison_layer
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.rules import rule_from_query
 from samgeo_core.web.selected import Selected, run_source, selected

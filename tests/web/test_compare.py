@@ -20,7 +20,6 @@ from samgeo_core.edits.shapes import as_candidate
 from samgeo_core.errors import NotFoundError, ParameterError
 from samgeo_core.settings import get_settings
 from samgeo_core.web.compare import (
-    COLORS,
     MOST_BYTES,
     Asked,
     bring,
@@ -30,6 +29,7 @@ from samgeo_core.web.compare import (
     forget,
     reference_of,
 )
+from samgeo_core.web.compare_layer import COLORS
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.routes import build_routes
