@@ -40,6 +40,11 @@ OURS = {
 }
 
 
+COLUMNS = (
+    "outlines", "found", "mean distance px", "mean IoU", "vertices each", "turning °/px", "invalid",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class Roofs:
     """Roofs that people drew and the objects that found them.
@@ -61,6 +66,7 @@ def main() -> int:
     options.add_argument("--peer", type=Path, metavar="FOLDER", help="where segment-geospatial is")
     options.add_argument("--count", type=int, default=COUNT, help="objects to time; 0: none")
     options.add_argument("--no-scene", action="store_true", help="only time")
+    options.add_argument("--workers", type=int, default=2, help="processes of a partition")
     arguments = options.parse_args()
     if arguments.peer is not None and not (arguments.peer / "samgeo" / "common.py").is_file():
         raise BenchmarkError(f"{arguments.peer} holds no segment-geospatial: install it there.")
@@ -70,7 +76,7 @@ def main() -> int:
         if not arguments.no_scene:
             show(*_accuracy(arguments, folder))
         if arguments.count:
-            show(*_costs(arguments.count, arguments.peer, folder))
+            show(*_costs(arguments, folder))
     if arguments.peer is None:
         show("Without --peer there is nothing to compare with.")
     return 0
@@ -113,14 +119,48 @@ def _accuracy(arguments: argparse.Namespace, folder: Path) -> Iterator[str]:
             peer = {"labels": str(labels), "peer": str(arguments.peer), "target": str(theirs)}
             measure("polygons_of_peer", **peer, regular=regular)
             layers[name] = in_px(theirs, "value")
-    roofs = _matched(labelled_objects(drawn), layers["ours, pixel edges"])
+    truth = labelled_objects(drawn)
+    roofs = _matched(truth, layers["ours, pixel edges"])
     yield (
         f"{scene.name}: mean distance of outlines from {len(roofs.values)} drawn roofs that an "
         f"object matches at IoU {MATCH_IOU} or more, both ways, px; the drawing itself is within "
-        "1 to 3 px. All of the same label raster."
+        "1 to 3 px. All of the same label raster. Turning: by how much an outline changes its "
+        "direction on a pixel of its length."
     )
-    columns = ("outlines", "found", "mean distance px", "mean IoU", "vertices each", "invalid")
-    yield table(columns, [_row(name, found, roofs) for name, found in layers.items()])
+    yield table(COLUMNS, [_row(name, found, roofs) for name, found in layers.items()])
+    squared, plain = layers["ours, regular"], layers["ours, default"]
+    made = [v for v in roofs.values.tolist() if not squared[v].equals_exact(plain[v], 1e-6)]
+    yield f"Regular outlines fit {len(made)} of these {len(roofs.values)} roofs."
+    if (run / "candidates.npz").is_file():
+        own = _own_masks(run)
+        roofs = _matched(truth, own["ours, pixel edges"])
+        yield (
+            f"The run's own masks, whole where others lie on them ({len(roofs.values)} roofs), "
+            "smoothed along the outline, and where the model's logits pass."
+        )
+        yield table(COLUMNS, [_row(name, found, roofs) for name, found in own.items()])
+
+
+def _own_masks(run: Path) -> dict[str, dict[int, Any]]:
+    """Outlines of a run's objects with and without the model's logits, px, by object id."""
+    from samgeo_core.vectors.outline import drawn
+    from samgeo_core.vectors.sources import FinishedRun
+    from samgeo_core.vectors.style import PIXELS, OutlineStyle
+
+    layers: dict[str, dict[int, Any]] = {}
+    smooth = OutlineStyle(tolerance_px=0.0)
+    for some in FinishedRun.open(run).batches():
+        ids = some.columns["object_id"].tolist()
+        for name, style, shifts in (
+            ("ours, pixel edges", PIXELS, None),
+            ("ours, smoothed", smooth, None),
+            ("ours, smoothed, logits", smooth, some.shifts),
+            ("ours, default", OutlineStyle(), None),
+            ("ours, default, logits", OutlineStyle(), some.shifts),
+        ):
+            shapes = drawn(some.exact, style, shifts)
+            layers.setdefault(name, {}).update(zip(ids, shapes, strict=True))
+    return layers
 
 
 def _matched(truth: NDArray[Any], objects: dict[int, Any]) -> Roofs:
@@ -139,7 +179,7 @@ def _matched(truth: NDArray[Any], objects: dict[int, Any]) -> Roofs:
 
 
 def _row(name: str, found: dict[int, Any], roofs: Roofs) -> tuple[str, ...]:
-    distances, ious, vertices, invalid = [], [], [], 0
+    distances, ious, vertices, turning, invalid = [], [], [], [], 0
     for truth, value in zip(roofs.truth, roofs.values.tolist(), strict=True):
         shape = found.get(value)
         if shape is None or shape.is_empty:
@@ -148,12 +188,24 @@ def _row(name: str, found: dict[int, Any], roofs: Roofs) -> tuple[str, ...]:
         common = shapely.area(shapely.intersection(truth, shapely.make_valid(shape)))
         ious.append(common / (truth.area + shape.area - common))
         vertices.append(shapely.get_num_coordinates(shape))
+        turning.append(_turning(shape))
         invalid += not shape.is_valid
-    means = [float(np.mean(v)) if v else None for v in (distances, ious, vertices)]
+    means = [float(np.mean(v)) if v else None for v in (distances, ious, vertices, turning)]
     return (
         name, str(len(distances)), fixed(means[0], 2), fixed(means[1]), fixed(means[2], 0),
-        str(invalid),
+        fixed(means[3], 1), str(invalid),
     )  # fmt: skip
+
+
+def _turning(shape: Any) -> float:
+    """Degrees by which an outline changes its direction on a pixel of its length."""
+    total = 0.0
+    for ring in shapely.get_rings(shapely.get_parts(shape)):
+        sides = np.diff(shapely.get_coordinates(ring), axis=0)
+        directions = np.degrees(np.arctan2(sides[:, 1], sides[:, 0]))
+        turns = np.diff(directions, append=directions[0])
+        total += float(np.abs((turns + 180) % 360 - 180).sum())
+    return total / float(shape.length)
 
 
 def _mean_distance(a: Any, b: Any) -> float:
@@ -164,22 +216,25 @@ def _mean_distance(a: Any, b: Any) -> float:
     return float(shapely.distance(shapely.points(shapely.get_coordinates(line)), other).mean())
 
 
-def _costs(count: int, peer: Path | None, folder: Path) -> Iterator[str]:
+def _costs(arguments: argparse.Namespace, folder: Path) -> Iterator[str]:
     """Seconds and memory of a large label raster."""
+    count, peer = arguments.count, arguments.peer
     unsigned, labels = str(folder / "unsigned.tif"), str(folder / "labels.tif")
     side = measure("labels_of_wholes", count=count, labels=unsigned).values["side_px"]
     measure("signed_labels", labels=unsigned, target=labels)
     yield (
         f"{count:,} objects of a label raster of {side} x {side} px ({side * side / 1e6:.0f} "
         "megapixels) to a GeoPackage, each in a process of its own; memory is what the work took "
-        "on top of what the process held when it began. samgeo writes one feature for each "
+        f"on top of what the process held when it began, and all that the {arguments.workers} "
+        "processes held that a partition is drawn by. samgeo writes one feature for each "
         "connected part, with the column value; ours has one for each object, with the columns of "
         "docs/vectors.md. A coverage is one if neighbours share their edges to the last vertex."
     )
     rows = []
     target = str(folder / "out.gpkg")
     for product in ("objects", "partition"):
-        told = measure("product_of_labels", labels=labels, target=target, product=product)
+        given = {"labels": labels, "target": target, "product": product}
+        told = measure("product_of_labels", **given, workers=arguments.workers)
         rows.append(_cost_row(f"ours, {product}", told))
     if peer is not None:
         for name, regular in (("samgeo raster_to_vector", None), ("samgeo, then regularize", {})):

@@ -11,17 +11,24 @@ from benchmarks.memory import Cost, metered
 from benchmarks.runner import Measurement
 
 
-def product_of_labels(labels: str, target: str, product: str) -> Measurement:
+def product_of_labels(labels: str, target: str, product: str, workers: int = 1) -> Measurement:
     """Ours: a label raster to a finished GeoPackage of objects or a partition."""
+    import resource
+
     from samgeo_core.cli import main
 
     Path(target).unlink(missing_ok=True)  # a GeoPackage would keep its other layers
     began = time.process_time()
+    asked = ["vectorize", labels, target, "--quiet", "--product", product]
     with metered() as cost:
-        status = main(["vectorize", labels, target, "--quiet", "--product", product])
+        status = main([*asked, "--workers", str(workers)])
     if status:
         raise RuntimeError(f"vectorize ended with {status}.")
-    return _told(cost, time.process_time() - began, target)
+    others = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if product == "partition" and workers > 1:
+        cost.own_bytes += workers * others.ru_maxrss * 1024
+    seconds = time.process_time() - began + others.ru_utime + others.ru_stime
+    return _told(cost, seconds, target)
 
 
 def polygons_of_peer(

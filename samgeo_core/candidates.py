@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from samgeo_core.crossings import CrossingBook, Crossings, measure_crossings
 from samgeo_core.errors import ParameterError
 from samgeo_core.objects import BoolMask, ObjectSet
 from samgeo_core.windows import ShapeHW
@@ -28,6 +29,7 @@ class MaskCandidate:
         score: predicted IoU.
         stability: stability score.
         point_xy: the prompt, px of the raster.
+        crossings: where the model's logits pass between its edges, if that is known.
     """
 
     bits: NDArray[np.uint8]
@@ -36,6 +38,7 @@ class MaskCandidate:
     score: float
     stability: float
     point_xy: tuple[float, float]
+    crossings: Crossings | None = None
 
     @classmethod
     def of(
@@ -45,8 +48,15 @@ class MaskCandidate:
         score: float,
         stability: float,
         point_xy: tuple[float, float],
+        logits: NDArray[np.float32] | None = None,
     ) -> MaskCandidate | None:
-        """Trim a mask [h, w] that begins at ``offset_xy``, px; None if no pixel is set."""
+        """Trim a mask [h, w] that begins at ``offset_xy``, px; None if no pixel is set.
+
+        Args:
+            mask, offset_xy: the mask.
+            score, stability, point_xy: as they will be said of it.
+            logits: [h, w], above 0 in the mask: its crossings are kept; None keeps none.
+        """
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         if not len(rows):
             return None
@@ -58,7 +68,10 @@ class MaskCandidate:
         x, y = int(offset_xy[0]), int(offset_xy[1])
         box = (x + x0, y + y0, x + x1, y + y1)
         area = int(np.count_nonzero(trimmed))
-        return cls(np.packbits(trimmed), box, area, score, stability, point_xy)
+        crossings = None
+        if logits is not None:
+            crossings = measure_crossings(trimmed, box[:2], logits, (x, y))
+        return cls(np.packbits(trimmed), box, area, score, stability, point_xy, crossings)
 
     @property
     def quality(self) -> float:
@@ -93,6 +106,9 @@ class CandidateSet:
         scores: float32 [N], predicted IoU.
         stabilities: float32 [N], stability scores.
         points_xy: float64 [N, 2], the prompt of each mask in px of the raster, NaN where none.
+        crossings: uint8 [C], those of each mask one after the other; none by default.
+        crossing_starts: int64 [N + 1], where in ``crossings`` those of each mask begin; masks of
+            which none are known have none.
 
     Raises:
         ParameterError: the lengths differ.
@@ -106,6 +122,8 @@ class CandidateSet:
     scores: NDArray[np.float32]
     stabilities: NDArray[np.float32]
     points_xy: NDArray[np.float64]
+    crossings: Crossings | None = None
+    crossing_starts: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         arrays = (self.boxes_xyxy, self.areas_px, self.scores, self.stabilities, self.points_xy)
@@ -120,6 +138,11 @@ class CandidateSet:
         """Put masks of one raster together, in their order."""
         masks = list(masks)
         lengths = np.array([len(m.bits) for m in masks], np.int64)
+        known, ends = None, None
+        if any(m.crossings is not None for m in masks):
+            parts = [np.zeros(0, np.uint8) if m.crossings is None else m.crossings for m in masks]
+            known = np.concatenate(parts)
+            ends = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
         return cls(
             shape_hw,
             np.array([m.box for m in masks], np.int64).reshape(-1, 4),
@@ -129,17 +152,22 @@ class CandidateSet:
             np.array([m.score for m in masks], np.float32),
             np.array([m.stability for m in masks], np.float32),
             np.array([m.point_xy for m in masks], np.float64).reshape(-1, 2),
+            known,
+            ends,
         )
 
     @classmethod
-    def of_objects(cls, objects: ObjectSet) -> CandidateSet:
-        """Objects that were chosen already, as candidates."""
+    def of_objects(cls, objects: ObjectSet, book: CrossingBook | None = None) -> CandidateSet:
+        """Objects that were chosen already, as candidates, with their crossings of a book."""
         points = [(float(x), float(y)) for x, y in objects.points_xy]
         masks = (
             MaskCandidate.of(item.mask, item.offset_xy, item.score, item.stability, point)
             for item, point in zip(objects, points, strict=True)
         )
-        return cls.collect(objects.shape_hw, (mask for mask in masks if mask is not None))
+        some = [mask for mask in masks if mask is not None]
+        if book is not None:
+            some = [replace(m, crossings=book.get(m.pixels(), m.box[:2])) for m in some]
+        return cls.collect(objects.shape_hw, some)
 
     def __len__(self) -> int:
         return len(self.areas_px)
@@ -154,7 +182,15 @@ class CandidateSet:
             float(self.scores[index]),
             float(self.stabilities[index]),
             (x, y),
+            self.crossings_of(index),
         )
+
+    def crossings_of(self, index: int) -> Crossings | None:
+        """Where logits pass the edges of one mask, None where that isn't known."""
+        if self.crossings is None or self.crossing_starts is None:
+            return None
+        found = self.crossings[self.crossing_starts[index] : self.crossing_starts[index + 1]]
+        return found if len(found) else None
 
     def __iter__(self) -> Iterator[MaskCandidate]:
         return (self[i] for i in range(len(self)))
@@ -190,6 +226,11 @@ class CandidateSet:
 
     def save(self, path: Path | IO[bytes], **others: Any) -> None:
         """Write the set as one compressed .npz, with other arrays that belong to it."""
+        if self.crossings is not None and self.crossing_starts is not None:
+            others |= {
+                "crossings": self.crossings,
+                "crossing_counts": np.diff(self.crossing_starts).astype(np.int32),
+            }
         np.savez_compressed(
             path,
             shape_hw=np.array(self.shape_hw),
@@ -208,6 +249,10 @@ class CandidateSet:
         with np.load(path, allow_pickle=False) as data:
             height, width = (int(v) for v in data["shape_hw"])
             boxes = data["boxes_xyxy"].astype(np.int64)
+            known, ends = None, None
+            if "crossings" in data:
+                known = data["crossings"]
+                ends = np.concatenate([[0], np.cumsum(data["crossing_counts"], dtype=np.int64)])
             n_px = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
             return cls(
                 (height, width),
@@ -218,6 +263,8 @@ class CandidateSet:
                 data["scores"],
                 data["stabilities"],
                 data["points_xy"],
+                known,
+                ends,
             )
 
 

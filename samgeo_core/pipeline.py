@@ -15,6 +15,7 @@ import numpy as np
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.clock import Clock, peak_memory_bytes
 from samgeo_core.config import SegmentConfig, SelectionRule
+from samgeo_core.crossings import CrossingBook
 from samgeo_core.edits.history import EDITS_FILE, EditHistory, EditLog
 from samgeo_core.errors import ExportError
 from samgeo_core.geogrid import GeoGrid
@@ -165,15 +166,17 @@ def candidates_of_tile(
         return generate_full(model, tile, FullConfig.of(config.preset), monitor, place)
     from samgeo_core.engine.automatic import generate
 
-    windows = config.windows(tile.shape_hw)
+    windows, book = config.windows(tile.shape_hw), CrossingBook()
     if len(windows) == 1:
-        return CandidateSet.of_objects(generate(model, tile, config.automatic, monitor))
+        objects = generate(model, tile, config.automatic, monitor, book)
+        return CandidateSet.of_objects(objects, book)
     found = []
     for i, window in enumerate(windows):
         part = TileImage(np.ascontiguousarray(tile.rgb[window.slices]), tile.valid[window.slices])
-        inner = monitor.part(i, len(windows))
-        found.append((window, generate(model, part, config.automatic, inner)))
-    return CandidateSet.of_objects(merge_windows(tile.shape_hw, found))
+        inner, noted = monitor.part(i, len(windows)), CrossingBook()
+        found.append((window, generate(model, part, config.automatic, inner, noted)))
+        book.take(noted, window.x, window.y)
+    return CandidateSet.of_objects(merge_windows(tile.shape_hw, found), book)
 
 
 def write_run(segmentation: Segmentation, out_dir: Path, monitor: Monitor = SILENT) -> None:
@@ -195,10 +198,11 @@ def write_run(segmentation: Segmentation, out_dir: Path, monitor: Monitor = SILE
         monitor.step("write", 0, 4)
         write_annotation(out_dir / "annotations.png", segmentation.objects, segmentation.tile)
         monitor.step("write", 1, 4)
-        _write_objects(segmentation.objects, segmentation.tile.valid, segmentation.grid, out_dir)
+        pool = segmentation.pool
+        _write_objects(segmentation.objects, pool, segmentation.grid, out_dir)
         monitor.step("write", 3, 4)
         with replacing(out_dir / CANDIDATES_FILE) as partial:
-            segmentation.pool.save(partial)
+            pool.save(partial)
         # Corrections of a run that lay here before are none of this one.
         (out_dir / EDITS_FILE).unlink(missing_ok=True)
     record = segmentation.record
@@ -228,7 +232,7 @@ def reselect(run_dir: Path, rule: SelectionRule, out_dir: Path) -> dict[str, Any
     pool = CandidatePool.load(run_dir / CANDIDATES_FILE, grid)
     edits = EditLog(run_dir / EDITS_FILE).read()
     objects = pool.objects(rule, edits.active)
-    _write_objects(objects, pool.valid, grid, out_dir)
+    _write_objects(objects, pool, grid, out_dir)
     for name in (CANDIDATES_FILE, EDITS_FILE):
         if (run_dir / name).is_file():
             with replacing(out_dir / name) as partial:
@@ -276,7 +280,7 @@ def read_record(run_dir: Path) -> dict[str, Any]:
     return record
 
 
-def _write_objects(objects: ObjectSet, valid: BoolMask, grid: GeoGrid, out_dir: Path) -> None:
+def _write_objects(objects: ObjectSet, pool: CandidatePool, grid: GeoGrid, out_dir: Path) -> None:
     # GeoPandas and what it brings along take 90 MiB, which segmenting can do without.
     from samgeo_core.results.export import write_batches
     from samgeo_core.vectors.product import Surroundings, objects_layer
@@ -284,8 +288,8 @@ def _write_objects(objects: ObjectSet, valid: BoolMask, grid: GeoGrid, out_dir: 
 
     write_label_raster(out_dir / "labels.tif", label_raster(objects), grid)
     write_mask_raster(out_dir / "mask.tif", binary_mask(objects), grid)
-    around = Surroundings(grid, valid=lambda window: valid[window.slices])
-    layer = objects_layer(objects_in_memory(objects), around)
+    around = Surroundings(grid, valid=lambda window: pool.valid[window.slices])
+    layer = objects_layer(objects_in_memory(objects, None, pool.crossings), around)
     write_batches(layer, out_dir / "objects.gpkg", layer="objects")
     with replacing(out_dir / "objects.npz") as partial:
         objects.save(partial)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import SelectionRule
+from samgeo_core.crossings import CrossingBook
 from samgeo_core.edits.apply import Edited, apply_edits
 from samgeo_core.edits.edits import Edit
 from samgeo_core.geogrid import GeoGrid
@@ -75,6 +76,15 @@ class CandidatePool:
     def likeness(self) -> Likeness:
         """Which candidates say nearly the same."""
         return self.measured or Likeness.measure(self.candidates)
+
+    @cached_property
+    def crossings(self) -> CrossingBook:
+        """Where the model's logits pass the edges of its masks, as far as that was kept."""
+        book = CrossingBook()
+        for i, box in enumerate(self.candidates.boxes_xyxy[:, :2].tolist()):
+            if (known := self.candidates.crossings_of(i)) is not None:
+                book.add(self.candidates.mask(i), (box[0], box[1]), known)
+        return book
 
     @cached_property
     def areas_m2(self) -> NDArray[np.float64]:

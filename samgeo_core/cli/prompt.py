@@ -97,7 +97,7 @@ def run_prompt(args: argparse.Namespace) -> int:
         )  # fmt: skip
     there = frame["status"] == OK
     found = frame[there].drop(columns="status").reset_index(drop=True)
-    whole = ["object_id", "parent_id", "area_px"]
+    whole = ["object_id", "parent_id", "area_px", "touches_edge"]
     args.out.parent.mkdir(parents=True, exist_ok=True)
     write_vector(found.astype(dict.fromkeys(whole, "int64")), args.out)
     sys.stdout.write(f"{len(found)} object{'' if len(found) == 1 else 's'} in {args.out}\n")

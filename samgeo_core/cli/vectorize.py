@@ -142,6 +142,7 @@ def run_vectorize(args: argparse.Namespace) -> int:
                 known=source.known(),
                 monitor=progress.monitor,
                 workers=args.workers,
+                crossings=source.edge_shifts(),
             )
         else:
             layer = objects_layer(source.batches(), around, progress.monitor)

@@ -20,6 +20,7 @@ from segment_anything.utils.amg import (
 from torchvision.ops import nms
 
 from samgeo_core.config import AutomaticConfig
+from samgeo_core.crossings import CrossingBook
 from samgeo_core.engine.candidates import Candidate, EncodedWindow, Floor
 from samgeo_core.engine.masks import box_of
 from samgeo_core.models.loading import LoadedModel
@@ -39,6 +40,7 @@ def generate(
     tile: TileImage,
     config: AutomaticConfig | None = None,
     monitor: Monitor = SILENT,
+    book: CrossingBook | None = None,
 ) -> ObjectSet:
     """Masks of everything in a tile.
 
@@ -50,6 +52,7 @@ def generate(
         tile: the pixels.
         config: SAM's parameters; None takes its defaults.
         monitor: told of every batch of prompts; raises `CancelledError` between them.
+        book: takes where the logits of each mask pass between its pixels.
     """
     config = config or AutomaticConfig()
     crops = _plan(tile, config)
@@ -71,7 +74,7 @@ def generate(
     if len(crops) > 1:
         smaller_first = [1 / (c.window.width * c.window.height) for c in candidates]
         candidates = _without_duplicates(candidates, config.crop_nms_thresh, smaller_first)
-    return _to_objects(tile, candidates, config)
+    return _to_objects(tile, candidates, config, book)
 
 
 def _plan(tile: TileImage, config: AutomaticConfig) -> list[tuple[Window, NDArray[np.float64]]]:
@@ -109,7 +112,12 @@ def _without_duplicates(
     return [candidates[i] for i in nms(boxes, ranks.float(), threshold).tolist()]
 
 
-def _to_objects(tile: TileImage, candidates: list[Candidate], config: AutomaticConfig) -> ObjectSet:
+def _to_objects(
+    tile: TileImage,
+    candidates: list[Candidate],
+    config: AutomaticConfig,
+    book: CrossingBook | None,
+) -> ObjectSet:
     """Full-resolution masks of the survivors, cropped, without pixels that carry no data."""
     masks: list[BoolMask] = []
     offsets: list[tuple[int, int]] = []
@@ -124,6 +132,8 @@ def _to_objects(tile: TileImage, candidates: list[Candidate], config: AutomaticC
     for i, (x, y) in enumerate(offsets):
         h, w = masks[i].shape
         masks[i] = masks[i] & tile.valid[y : y + h, x : x + w]
+        if book is not None:
+            book.note(masks[i], (x, y), *candidates[i].logits())
     return ObjectSet.build(
         tile.shape_hw,
         masks,

@@ -74,9 +74,14 @@ class Candidate:
 
     def mask(self) -> tuple[BoolMask, tuple[int, int]]:
         """The mask at the tile's resolution, [h, w], and the column and row where it starts."""
+        logits, offset_xy = self.logits()
+        return logits > 0, offset_xy
+
+    def logits(self) -> tuple[NDArray[np.float32], tuple[int, int]]:
+        """The mask's logits less the threshold, float32 [h, w], and where they start."""
         full, (x, y) = self.grid.resample(self.crop)
-        mask: BoolMask = (full > self.threshold).cpu().numpy()
-        return mask, (x + self.window.x, y + self.window.y)
+        above: NDArray[np.float32] = (full - self.threshold).float().cpu().numpy()
+        return above, (x + self.window.x, y + self.window.y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,8 +207,11 @@ class EncodedWindow:
     ) -> Candidate:
         x0, y0, x1, y1 = extent.box
         window = self.window
+        # A pixel more on every side, so that the outline lies between known logits.
+        height, width = window.shape_hw
+        wide = max(x0 - 1, 0), max(y0 - 1, 0), min(x1 + 1, width - 1), min(y1 + 1, height - 1)
         return Candidate(
-            self.grid.crop(logits, extent.box),
+            self.grid.crop(logits, wide),
             self.grid,
             window,
             (x0 + window.x, y0 + window.y, x1 + window.x, y1 + window.y),

@@ -57,7 +57,8 @@ def generate_full(
             the fixed windows see (`FixedWindows`).
     """
     config = config or FullConfig()
-    survey = _Survey(tile, config)
+    # Regions join their masks, which changes them: there nobody would ask for crossings.
+    survey = _Survey(tile, config, with_crossings=place is None)
     pool: list[MaskCandidate] = []
     looks = list(plan_region_looks(place, config) if place else plan_looks(tile.shape_hw, config))
     filled = [look for look in looks if look.is_coarsest and not look.is_fixed]
@@ -87,6 +88,7 @@ class _Survey:
     Attributes:
         tile: the pixels.
         config: thoroughness and thresholds.
+        with_crossings: whether masks keep where their logits pass (`crossings`).
         edges: float32 [H, W] (`edge_strength`).
         explained: float32 [H, W], area in px of the smallest confident mask on each pixel,
             infinite where there is none, zero where there is no data.
@@ -95,9 +97,10 @@ class _Survey:
             better, or where there is none above.
     """
 
-    def __init__(self, tile: TileImage, config: FullConfig) -> None:
+    def __init__(self, tile: TileImage, config: FullConfig, with_crossings: bool = False) -> None:
         self.tile = tile
         self.config = config
+        self.with_crossings = with_crossings
         self.edges = edge_strength(tile)
         self.forget()
 
@@ -182,7 +185,7 @@ def _look(model: LoadedModel, survey: _Survey, look: Look, monitor: Monitor) -> 
                 window = survey.encode(model, look, floor)
             new = 0
             for candidate in window.ask(points - origin, 64, inner, asked, total):
-                mask = _cleaned(candidate, survey.tile, config)
+                mask = _cleaned(candidate, survey.tile, config, survey.with_crossings)
                 if mask is not None:
                     found.append(mask)
                     new += survey.learn(mask)
@@ -241,7 +244,7 @@ def _fill_gaps(
     points += np.array([look.core.x - look.window.x, look.core.y - look.window.y])
     free = TileImage(tile.rgb, gaps)
     found = (
-        _cleaned(candidate, free, config)
+        _cleaned(candidate, free, config, survey.with_crossings)
         for candidate in window.ask(points, 64, monitor, 0, len(points))
     )
     return without_duplicates([mask for mask in found if mask is not None], config.duplicate_iou)
@@ -252,11 +255,13 @@ def _scattered(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return points[np.random.default_rng(0).permutation(len(points))]
 
 
-def _cleaned(candidate: Candidate, tile: TileImage, config: FullConfig) -> MaskCandidate | None:
+def _cleaned(
+    candidate: Candidate, tile: TileImage, config: FullConfig, with_crossings: bool = False
+) -> MaskCandidate | None:
     """A candidate's pixels on data, without loose specks; None if little is left."""
-    mask, (x, y) = candidate.mask()
-    h, w = mask.shape
-    mask = mask & tile.valid[y : y + h, x : x + w]
+    logits, (x, y) = candidate.logits()
+    h, w = logits.shape
+    mask = (logits > 0) & tile.valid[y : y + h, x : x + w]
     count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     if count < 2:
         return None
@@ -268,5 +273,10 @@ def _cleaned(candidate: Candidate, tile: TileImage, config: FullConfig) -> MaskC
     if not keep.any() or areas[keep].sum() > config.window_share * window.width * window.height:
         return None
     return MaskCandidate.of(
-        keep[parts], (x, y), candidate.score, candidate.stability, candidate.point_xy
+        keep[parts],
+        (x, y),
+        candidate.score,
+        candidate.stability,
+        candidate.point_xy,
+        logits if with_crossings else None,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,11 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from samgeo_core.crossings import CrossingBook
 from samgeo_core.errors import ParameterError
 from samgeo_core.models.loading import LoadedModel, cached_model
 from samgeo_core.picking.embeddings import EmbeddingStore
-from samgeo_core.picking.masks import PickedMask
+from samgeo_core.picking.masks import LOGITS_PAD_PX, PickedMask
 from samgeo_core.picking.picker import Picker, PickMode
 from samgeo_core.picking.prompt_files import read_prompts
 from samgeo_core.picking.prompt_groups import PromptGroup, group_prompts
@@ -23,7 +23,9 @@ from samgeo_core.picking.prompts import ObjectPrompts
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
-from samgeo_core.results.vectorize import vectorize_wholes
+from samgeo_core.results.outlines import trace
+from samgeo_core.vectors.outline import shifts_of_book
+from samgeo_core.vectors.product import PixelObjects, Surroundings, objects_layer
 from samgeo_core.wholes import PackedMask, PackedPieces, WholeObject
 
 STAGE = "prompts"
@@ -62,7 +64,7 @@ def segment_prompts(
 
     Returns:
         One row for each object, in the order of the prompts: prompt_id, status ("ok", or a
-        sentence that says why there is none), the columns of `results.vectorize.vectorize`, then
+        sentence that says why there is none), the columns of docs/vectors.md, then
         those of the prompts (of a group's first row; "prompt_" goes before a name that is taken).
         object_id counts from 1; rows without an object have none, and no geometry. In the CRS of
         the raster.
@@ -83,13 +85,22 @@ def segment_prompts(
     store = embeddings or EmbeddingStore()
     picker = Picker(raster, model, bands=bands, stretch=stretch, embeddings=store, mode=mode)
     found: list[WholeObject | None] = [None] * len(groups)
-    status = [group.problem for group in groups]
+    status, book = [group.problem for group in groups], CrossingBook()
     for i, answer in pick_all(picker, groups, monitor):
         if isinstance(answer, PickedMask):
             found[i], status[i] = _whole(answer, i + 1), OK
+            note_picked(answer, book)
         else:
             status[i] = answer
-    return _table(frame, groups, status, found, raster)
+    return _table(frame, groups, status, _traced(found, raster, book))
+
+
+def note_picked(mask: PickedMask, book: CrossingBook) -> None:
+    """Keep where the logits of a mask pass between its pixels."""
+    if mask.logits is not None:
+        x, y = mask.offset_xy
+        corner = x - LOGITS_PAD_PX, y - LOGITS_PAD_PX
+        book.note(mask.mask, (x, y), mask.logits, corner)
 
 
 def pick_all(
@@ -135,26 +146,43 @@ def _whole(mask: PickedMask, number: int) -> WholeObject:
     )
 
 
+def _traced(
+    found: Sequence[WholeObject | None], raster: Raster, book: CrossingBook
+) -> gpd.GeoDataFrame:
+    """A finished layer of what was found, smooth where logits are known."""
+    objects = [item for item in found if item is not None]
+
+    def batches() -> Iterator[PixelObjects]:
+        for at in range(0, max(len(objects), 1), _TRACED):
+            some = objects[at : at + _TRACED]
+            pieces = [item.pieces[0] for item in some]
+            offsets = np.array([xy for xy, _ in pieces], np.int64).reshape(-1, 2)
+            masks = [mask for _, mask in pieces]
+            exact = trace(masks, offsets)
+            columns = {
+                "object_id": np.array([item.object_id for item in some], np.int64),
+                "parent_id": np.zeros(len(some), np.int64),
+                "score": np.array([item.score for item in some], np.float64).round(6),
+                "stability": np.array([item.stability for item in some], np.float64).round(6),
+            }
+            yield PixelObjects(exact, columns, shifts_of_book(exact, masks, offsets, book))
+
+    return objects_layer(batches(), Surroundings(raster.grid)).whole()
+
+
 def _table(
     frame: gpd.GeoDataFrame,
     groups: Sequence[PromptGroup],
     status: Sequence[str],
-    found: Sequence[WholeObject | None],
-    raster: Raster,
+    traced: gpd.GeoDataFrame,
 ) -> gpd.GeoDataFrame:
     """Objects and what asked for them, row by row."""
-    objects = [item for item in found if item is not None]
-    parts = [
-        vectorize_wholes([replace(item) for item in objects[at : at + _TRACED]], raster.grid)
-        for at in range(0, max(len(objects), 1), _TRACED)
-    ]
-    traced = gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), crs=parts[0].crs)
     rows = traced.set_index("object_id").reindex(range(1, len(groups) + 1))
     rows.insert(0, "object_id", range(1, len(groups) + 1))
     rows = rows.reset_index(drop=True)
-    has_none = np.array([item is None for item in found], np.bool_)
+    has_none = ~np.isin(np.arange(1, len(groups) + 1), traced["object_id"])
     rows["object_id"] = rows["object_id"].astype("Int64").mask(has_none)
-    for name in ("parent_id", "area_px"):
+    for name in ("parent_id", "area_px", "touches_edge"):
         rows[name] = rows[name].astype("Int64")
     rows.insert(0, "status", list(status))
     rows.insert(0, "prompt_id", [group.prompt_id for group in groups])

@@ -39,6 +39,8 @@ class Block:
         labels: ids of ``read``.
         valid: bool of ``read``; None takes every pixel.
         raster: the image, for the bands; None for none.
+        known_edges: keys of edges, ascending, of which logits say where they are passed.
+        known_shifts: float64, there, px from their middles.
     """
 
     core: Window
@@ -47,6 +49,8 @@ class Block:
     labels: Labels
     valid: BoolMask | None
     raster: Raster | None
+    known_edges: Keys
+    known_shifts: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +107,7 @@ def draw_block(block: Block, wanted: Wanted) -> Pieces:
     owners = owners_of(block.labels, block.valid, wanted.fill_px)[_within(block.seen, block.read)]
     core = owners[_within(block.core, block.seen)]
     exact, ranks = _parts(core, (block.core.x, block.core.y))
-    known = _Known.of(owners, (block.seen.x, block.seen.y), wanted)
+    known = _Known.of(owners, block, wanted)
     edges = UnitEdges.of(exact)
     smooth, is_cut, on_border = known.drawn(edges, _cut_corners(owners, block))
     whole = np.isin(ranks - NOBODY, wanted.whole) & (ranks > NOBODY)
@@ -199,7 +203,8 @@ class _Known:
     crossings_xy: NDArray[np.float64]
 
     @classmethod
-    def of(cls, owners: Labels, corner_xy: tuple[int, int], wanted: Wanted) -> _Known:
+    def of(cls, owners: Labels, block: Block, wanted: Wanted) -> _Known:
+        corner_xy = block.seen.x, block.seen.y
         masks, offsets, ranks = _masks(owners, corner_xy)
         outlines = trace(masks, offsets)
         found = meetings(owners, corner_xy)
@@ -208,7 +213,13 @@ class _Known:
         fixed = Fixed(found.nodes, np.union1d(found.edges, stay))
         edges = UnitEdges.of(outlines)
         if wanted.passes:
-            passed = moved(edges, wanted.passes, fixed)
+            begin = np.zeros(len(edges.axes))
+            if len(block.known_edges):
+                at = np.searchsorted(block.known_edges, edges.edge_keys)
+                at = at.clip(max=len(block.known_edges) - 1)
+                same = block.known_edges[at] == edges.edge_keys
+                begin[same] = block.known_shifts[at[same]]
+            passed = moved(edges, wanted.passes, fixed, begin)
             shifts, still = passed.shifts, passed.still
         else:
             shifts, still = np.zeros(len(edges.axes)), np.ones(len(edges.axes), np.bool_)

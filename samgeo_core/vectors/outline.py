@@ -8,17 +8,25 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from samgeo_core.results.outlines import Geometries, trace
+from samgeo_core.crossings import CrossingBook, places_of_edges, shifts_of
+from samgeo_core.objects import ObjectSet
+from samgeo_core.results.outlines import Geometries
 from samgeo_core.vectors.promises import area_kept, deviates
 from samgeo_core.vectors.shapes import as_circles, as_regular
 from samgeo_core.vectors.style import OutlineStyle
-from samgeo_core.vectors.subpixel import shifts_of_field, smoothed
-from samgeo_core.vectors.unit_edges import UnitEdges
+from samgeo_core.vectors.subpixel import smoothed
+from samgeo_core.vectors.unit_edges import Keys, UnitEdges, place_keys
 
 _STEPS_DOWN = (1.0, 0.5, 0.25, 0.0)
 
 
-def drawn(exact: Geometries, style: OutlineStyle) -> Geometries:
+_PASSES_OF_FIELDS = 1
+"""How often outlines that follow logits are smoothed, which takes the rounding of these out."""
+
+
+def drawn(
+    exact: Geometries, style: OutlineStyle, shifts: NDArray[np.float64] | None = None
+) -> Geometries:
     """Outlines in a style, each by itself: neighbours don't share edges; see `coverage` for that.
 
     Each is valid, has the parts and holes of its mask, lies nowhere further from the mask's outline
@@ -30,41 +38,57 @@ def drawn(exact: Geometries, style: OutlineStyle) -> Geometries:
     Args:
         exact: [N], Polygon or MultiPolygon along pixel edges, raster px.
         style: what is wanted.
+        shifts: float64 [M] px for the M `UnitEdges`: where the model's logits pass each, NaN where
+            that isn't known. Outlines of which some is known are smoothed the less.
     """
     if style.follows_pixels or not len(exact):
         return exact
     lines = exact
     if style.smoothing:
-        lines = _kept(exact, smoothed(exact, style.smoothing), exact, 0.0)
+        lines = _kept(exact, _smooth(exact, style.smoothing, shifts), exact, 0.0)
     return _finished(exact, lines, style)
 
 
-def drawn_by_fields(
+def _smooth(exact: Geometries, passes: int, shifts: NDArray[np.float64] | None) -> Geometries:
+    if shifts is None:
+        return smoothed(exact, passes)
+    edges = UnitEdges.of(exact)
+    owners = edges.owners
+    follows = np.bincount(owners, np.isfinite(shifts), len(exact)) > 0
+    result = exact.copy()
+    result[~follows] = smoothed(exact[~follows], passes)
+    begin = np.nan_to_num(shifts[follows[owners]])
+    result[follows] = smoothed(exact[follows], min(passes, _PASSES_OF_FIELDS), shifts=begin)
+    return result
+
+
+def shifts_of_book(
+    exact: Geometries,
     masks: Sequence[NDArray[np.bool_]],
     offsets_xy: NDArray[np.int64],
-    fields: Sequence[NDArray[np.float32]],
-    field_offsets_xy: NDArray[np.int64],
-    style: OutlineStyle,
-) -> Geometries:
-    """As `drawn`, where the model's logits are at hand: outlines pass where these change sign.
+    book: CrossingBook,
+) -> NDArray[np.float64] | None:
+    """Where logits pass the outlines of masks: float64 [M] for their `UnitEdges`, NaN: not known.
 
     Args:
-        masks: N arrays bool [h, w].
+        exact: [N], the masks' own outlines.
+        masks: N arrays bool [h, w], trimmed.
         offsets_xy: int64 [N, 2], where each begins, raster px.
-        fields: N arrays float32, signed logits at raster resolution, positive in the object; best a
-            pixel larger than the mask on every side.
-        field_offsets_xy: int64 [N, 2], where each begins.
-        style: what is wanted; it is not smoothed, as there is nothing to smooth.
+        book: what is known of masks; None comes back where it knows none of these.
     """
-    exact = trace(masks, offsets_xy)
-    lines = exact.copy()
-    places = zip(fields, field_offsets_xy.tolist(), strict=True)
-    for i, (field, (x, y)) in enumerate(places):
-        one = exact[i : i + 1]
-        lines[i : i + 1] = smoothed(
-            one, 0, shifts=shifts_of_field(UnitEdges.of(one), field, (x, y))
-        )
-    return _finished(exact, _kept(exact, lines, exact, 0.0), style)
+    edges = UnitEdges.of(exact)
+    keys = edges.edge_keys
+    ends = np.cumsum(np.bincount(edges.owners, minlength=len(exact)))
+    shifts = np.full(len(keys), np.nan)
+    for i, (mask, (x, y)) in enumerate(zip(masks, offsets_xy.tolist(), strict=True)):
+        known = book.get(mask, (x, y))
+        if known is None:
+            continue
+        here = slice(ends[i - 1] if i else 0, ends[i])
+        places = place_keys(places_of_edges(mask) + 2 * np.array((x, y)))
+        # The same edges in another order.
+        shifts[here][np.argsort(keys[here])] = shifts_of(known)[np.argsort(places)]
+    return shifts if np.isfinite(shifts).any() else None
 
 
 def _finished(exact: Geometries, lines: Geometries, style: OutlineStyle) -> Geometries:
@@ -96,3 +120,27 @@ def _kept(
     exact: Geometries, wanted: Geometries, otherwise: Geometries, tolerance_px: float
 ) -> Geometries:
     return np.asarray(np.where(_fits(exact, wanted, tolerance_px), wanted, otherwise), object)
+
+
+def shifts_by_edge(
+    objects: ObjectSet, book: CrossingBook
+) -> tuple[Keys, NDArray[np.float64]] | None:
+    """Where logits pass the edges of a raster's objects; None where that isn't known of any.
+
+    Returns:
+        Keys of edges, ascending, and for each the shift, px, the mean where objects share it.
+    """
+    keys, shifts = [], []
+    for item in objects:
+        known = book.get(item.mask, item.offset_xy)
+        if known is not None:
+            found = shifts_of(known)
+            some = np.isfinite(found)
+            places = places_of_edges(item.mask)[some] + 2 * np.array(item.offset_xy)
+            keys.append(place_keys(places))
+            shifts.append(found[some])
+    if not keys:
+        return None
+    edges, index = np.unique(np.concatenate(keys), return_inverse=True)
+    sums = np.bincount(index, np.concatenate(shifts), len(edges))
+    return edges, sums / np.bincount(index, minlength=len(edges))

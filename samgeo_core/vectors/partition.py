@@ -24,6 +24,7 @@ from samgeo_core.vectors.mosaic import ReadLabels, ReadValid
 from samgeo_core.vectors.promises import AREA_SHARE, promised_area_px
 from samgeo_core.vectors.style import OutlineStyle
 from samgeo_core.vectors.subpixel import reach_px
+from samgeo_core.vectors.unit_edges import Keys, place_keys
 from samgeo_core.windows import ShapeHW, Window
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class Source:
         valid: reads where data is; None takes every pixel.
         raster: the image, for the bands; None for none.
         fill_px: how far away an object may be that takes a pixel of nobody.
+        crossings: keys of edges, ascending, and where the model's logits pass these
+            (`outline.shifts_by_edge`); None where that isn't known.
     """
 
     shape_hw: ShapeHW
@@ -52,6 +55,7 @@ class Source:
     valid: ReadValid | None
     raster: Raster | None
     fill_px: float
+    crossings: tuple[Keys, NDArray[np.float64]] | None = None
 
     def blocks(self) -> list[Window]:
         """Cores of all blocks, row by row."""
@@ -69,7 +73,19 @@ class Source:
         wide = self._around(core, margin + int(np.ceil(self.fill_px)) + 1)
         read = wide if self.fill_px else seen
         valid = None if self.valid is None else self.valid(read)
-        return Block(core, seen, read, self.labels(read), valid, self.raster)
+        edges, shifts = self._crossings_within(seen)
+        return Block(core, seen, read, self.labels(read), valid, self.raster, edges, shifts)
+
+    def _crossings_within(self, seen: Window) -> tuple[Keys, NDArray[np.float64]]:
+        if self.crossings is None:
+            return np.zeros(0, np.int64), np.zeros(0)
+        edges, shifts = self.crossings
+        left, top, right, bottom = seen.box_xyxy
+        rows = place_keys(np.array([[0, 2 * top], [0, 2 * bottom + 1]]))
+        first, last = np.searchsorted(edges, rows).tolist()
+        x2 = edges[first:last] & 0xFFFFFFFF
+        here = (x2 >= 2 * left) & (x2 <= 2 * right)
+        return edges[first:last][here], shifts[first:last][here]
 
     def _around(self, core: Window, margin: int) -> Window:
         left, top, right, bottom = core.box_xyxy

@@ -48,10 +48,12 @@ class PixelObjects:
     Attributes:
         exact: [N], Polygon or MultiPolygon along pixel edges, raster px.
         columns: arrays [N] by name, at least ``object_id``; see `fields.FIELDS`.
+        shifts: where the model's logits pass their edges, see `outline.drawn`; None: not known.
     """
 
     exact: Geometries
     columns: Columns
+    shifts: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +99,7 @@ def objects_layer(
     def frames() -> Iterator[gpd.GeoDataFrame]:
         for number, some in enumerate(batches):
             monitor.step("outlines", number, number + 1)
-            yield finished(some, drawn(some.exact, around.style), around, border)
+            yield finished(some, drawn(some.exact, around.style, some.shifts), around, border)
 
     return _layer(frames(), around)
 
@@ -110,6 +112,7 @@ def partition_layer(
     known: pd.DataFrame | None = None,
     monitor: Monitor = SILENT,
     workers: int = 1,
+    crossings: tuple[Keys, NDArray[np.float64]] | None = None,
 ) -> Batches:
     """A coverage: every valid pixel belongs to exactly one polygon, and neighbours share edges.
 
@@ -126,6 +129,7 @@ def partition_layer(
         monitor: hears of the stages "outlines" and "attributes", and may cancel.
         workers: processes that draw outlines; with more than 1, a script of yours must do its work
             under ``if __name__ == "__main__"``.
+        crossings: where the model's logits pass edges, see `outline.shifts_by_edge`.
 
     Raises:
         ParameterError: as said.
@@ -138,7 +142,7 @@ def partition_layer(
         )
     check_fill(fill_px)
     raster = around.raster if around.attributes else None
-    source = Source(around.grid.shape_hw, labels, around.valid, raster, fill_px)
+    source = Source(around.grid.shape_hw, labels, around.valid, raster, fill_px, crossings)
 
     def frames() -> Iterator[gpd.GeoDataFrame]:
         with tempfile.TemporaryFile(prefix="partition-") as file:

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import rasterio.windows
+from numpy.typing import NDArray
 
 from samgeo_core.config import SegmentConfig, SelectionRule
+from samgeo_core.crossings import CrossingBook
 from samgeo_core.edits.history import EDITS_FILE, EditLog
 from samgeo_core.errors import ExportError, ParameterError
 from samgeo_core.geogrid import GeoGrid
@@ -26,7 +28,9 @@ from samgeo_core.results.outlines import trace, trace_wholes
 from samgeo_core.streaming.options import NO_LIMIT_PX
 from samgeo_core.vectors.attributes import Columns
 from samgeo_core.vectors.mosaic import ReadLabels, ReadValid, read_mosaic
+from samgeo_core.vectors.outline import shifts_by_edge, shifts_of_book
 from samgeo_core.vectors.product import PixelObjects
+from samgeo_core.vectors.unit_edges import Keys
 from samgeo_core.windows import Window
 
 _AT_ONCE = 1024
@@ -74,6 +78,9 @@ class LabelFile:
         """What it says of its objects besides their ids: nothing."""
         return None
 
+    def edge_shifts(self) -> None:
+        """Where a model's logits pass its edges: it doesn't know."""
+
     def batches(self) -> Iterator[PixelObjects]:
         """Its objects: one for each id, in one part or several."""
         mosaic = read_mosaic(self.grid.shape_hw, self.read)
@@ -84,18 +91,24 @@ class LabelFile:
             )
 
 
-def objects_in_memory(objects: ObjectSet, more: Columns | None = None) -> Iterator[PixelObjects]:
+def objects_in_memory(
+    objects: ObjectSet, more: Columns | None = None, book: CrossingBook | None = None
+) -> Iterator[PixelObjects]:
     """Objects of a set, smallest first, some at a time.
 
     Args:
         objects: N objects.
         more: arrays [N] of what else is known of them, such as their class.
+        book: where the model's logits pass the edges of masks, see `pool.CandidatePool.crossings`.
     """
     known = {**_columns_of(objects), **(more or {})}
     for begin in range(0, len(objects), _AT_ONCE):
         some = slice(begin, begin + _AT_ONCE)
         columns = {name: values[some] for name, values in known.items()}
-        yield PixelObjects(trace(objects.masks[some], objects.offsets_xy[some]), columns)
+        masks, offsets = objects.masks[some], objects.offsets_xy[some]
+        exact = trace(masks, offsets)
+        shifts = None if book is None else shifts_of_book(exact, masks, offsets, book)
+        yield PixelObjects(exact, columns, shifts)
 
 
 def _columns_of(objects: ObjectSet) -> Columns:
@@ -139,12 +152,14 @@ class FinishedRun:
         grid: of the result.
         objects: of a run that went in one piece, else None.
         valid: reads where its raster carries data; None where the run doesn't know.
+        crossings: where the model's logits pass the edges of its masks, as far as it kept that.
     """
 
     folder: Path
     grid: GeoGrid
     objects: ObjectSet | None
     valid: ReadValid | None
+    crossings: CrossingBook | None = None
 
     @classmethod
     def open(cls, folder: Path) -> FinishedRun:
@@ -171,19 +186,26 @@ class FinishedRun:
         pool = CandidatePool.load(folder / CANDIDATES_FILE, grid)
         edits = EditLog(folder / EDITS_FILE).read()
         objects = pool.objects(rule_of(folder), edits.active)
-        return cls(folder, grid, objects, lambda window: pool.valid[window.slices])
+        valid = pool.valid
+        return cls(folder, grid, objects, lambda window: valid[window.slices], pool.crossings)
 
     def batches(self) -> Iterator[PixelObjects]:
         """Its objects, nested ones too."""
         if self.objects is None:
             return objects_of_masks(self.folder / MASKS)
-        return objects_in_memory(self.objects)
+        return objects_in_memory(self.objects, None, self.crossings)
 
     def read(self, window: Window) -> Labels:
         """Ids of a window, the smaller object where two lie on a pixel."""
         if self.objects is None:
             return LabelFile(self.folder / _LABELS, self.grid).read(window)
         return label_raster(self.objects, window=window)
+
+    def edge_shifts(self) -> tuple[Keys, NDArray[np.float64]] | None:
+        """Where the model's logits pass the edges of its objects, as far as that was kept."""
+        if self.objects is None or self.crossings is None:
+            return None
+        return shifts_by_edge(self.objects, self.crossings)
 
     def known(self) -> pd.DataFrame:
         """What it says of its objects, without outlines."""

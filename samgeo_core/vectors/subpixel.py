@@ -2,9 +2,10 @@
 
 Between the centres of two neighbouring pixels, of which one belongs to an object and the other
 does not, an outline passes once. Pixel edges let it pass in the middle. Here the place is found by
-the model's logits, or, where there are none, by smoothing along the outline. As each passage stays
-between its two centres, and one that is shared by two objects is computed from the same numbers for
-both, no outlines cross that did not, and neighbours keep their common edges to the last bit.
+the model's logits (`crossings`), or, where there are none, by smoothing along the outline. As each
+passage stays between its two centres, and one that is shared by two objects is computed from the
+same numbers for both, no outlines cross that did not, and neighbours keep their common edges to the
+last bit.
 """
 
 from __future__ import annotations
@@ -210,32 +211,3 @@ def distances(points: FloatArray | IntArray, starts: FloatArray, ends: FloatArra
     length = np.maximum((along**2).sum(axis=1), 1e-12)
     share = ((along * away).sum(axis=1) / length).clip(0.0, 1.0)
     return np.asarray(np.hypot(*(away - share[:, None] * along).T))
-
-
-def shifts_of_field(
-    edges: UnitEdges, field: NDArray[np.float32], offset_xy: tuple[int, int]
-) -> FloatArray:
-    """Where a field changes its sign between pixel centres, px from the middle of each edge.
-
-    Args:
-        edges: M edges, walked with the object on their right, as `outlines.trace` does.
-        field: [h, w], such as logits: positive in the object. Beyond it nothing is known.
-        offset_xy: column and row of its first pixel.
-
-    Returns:
-        float64 [M], to the right or down, 0 where the field doesn't say.
-    """
-    steps = edges.steps_xy
-    right = np.stack([-steps[:, 1], steps[:, 0]], axis=1)
-    # Twice the middle is odd along the edge's own axis; its two pixels are half a pixel away.
-    doubled = 2 * edges.corners_xy + steps
-    inner, outer = ((doubled + sign * right - 1) // 2 - np.array(offset_xy) for sign in (1, -1))
-    size = np.array(field.shape[::-1])
-    known = ((inner >= 0) & (inner < size) & (outer >= 0) & (outer < size)).all(axis=1)
-    shifts = np.zeros(len(steps))
-    inside = field[inner[known, 1], inner[known, 0]].astype(np.float64)
-    outside = field[outer[known, 1], outer[known, 0]].astype(np.float64)
-    crosses = (inside > 0) & (outside <= 0)
-    towards = np.where(crosses, outside / np.where(crosses, outside - inside, 1.0) - 0.5, 0.0)
-    shifts[known] = towards * right[known].sum(axis=1)
-    return shifts

@@ -6,9 +6,10 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from samgeo_core.crossings import CrossingBook
 from samgeo_core.errors import ParameterError
 from samgeo_core.results.outlines import trace
-from samgeo_core.vectors.outline import drawn, drawn_by_fields
+from samgeo_core.vectors.outline import drawn, shifts_of_book
 from samgeo_core.vectors.promises import AREA_SHARE, promised_area_px
 from samgeo_core.vectors.style import PIXELS, OutlineStyle
 from tests.core.vectors.scenes import masks
@@ -65,24 +66,48 @@ def off_circle(line: shapely.Geometry, radius: float) -> float:
     return float(np.abs(np.hypot(xy[:, 0] - 40.2, xy[:, 1] - 39.9) - radius).mean())
 
 
+def followed(mask: np.ndarray, field: np.ndarray, style: OutlineStyle) -> shapely.Geometry:
+    """The outline of a mask that is known with its logits."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    mask = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    corner = int(columns[0]), int(rows[0])
+    book, offsets = CrossingBook(), np.array([corner], np.int64)
+    book.note(mask, corner, field, (0, 0))
+    exact = trace([mask], offsets)
+    return drawn(exact, style, shifts_of_book(exact, [mask], offsets, book))[0]
+
+
 def test_smoothing_brings_outlines_nearer_to_the_truth_and_logits_more_so() -> None:
     mask, field = disc(24.3)
     exact = trace([mask], HERE)
     smooth = drawn(exact, OutlineStyle(tolerance_px=0.0))[0]
-    sharp = drawn_by_fields([mask], HERE, [field], HERE, OutlineStyle(tolerance_px=0.0))[0]
+    sharp = followed(mask, field, OutlineStyle(tolerance_px=0.0))
     errors = [off_circle(line, 24.3) for line in (exact[0], smooth, sharp)]
     assert errors[1] < 0.7 * errors[0]
     assert errors[2] < 0.25 * errors[0]
 
 
-def test_logits_that_end_with_the_mask_or_contradict_it_are_not_followed() -> None:
+def test_logits_that_contradict_the_mask_are_not_followed() -> None:
     mask, field = disc(24.3)
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    offset = np.array([[columns[0], rows[0]]])
-    (line,) = drawn_by_fields([mask[box]], offset, [-field[box]], offset, OutlineStyle(0, 0.0))
+    style = OutlineStyle(tolerance_px=0.0)
+    (smooth,) = drawn(trace([mask], HERE), style)
+    assert followed(mask, -field, style).equals(smooth)
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks(), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.5]))
+def test_outlines_that_follow_logits_keep_what_was_promised(
+    mask: np.ndarray, seed: int, tolerance: float
+) -> None:
+    random = np.random.default_rng(seed)
+    field = (np.where(mask, 1.0, -1.0) * random.random(mask.shape)).astype(np.float32)
+    line, (exact,) = followed(mask, field, OutlineStyle(5, tolerance)), trace([mask], HERE)
     assert line.is_valid
-    assert apart(line, trace([mask], HERE)[0]) <= 0.36 + STEP / 2
+    assert line.geom_type == exact.geom_type
+    assert holes(line) == holes(exact)
+    assert apart(line, exact) <= 0.5 + tolerance + STEP / 2
+    if mask.sum() >= promised_area_px(tolerance):
+        assert abs(line.area - mask.sum()) <= AREA_SHARE * mask.sum()
 
 
 def test_pixel_outlines_stay_as_they_are() -> None:

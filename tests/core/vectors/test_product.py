@@ -19,6 +19,7 @@ from samgeo_core.vectors.product import Surroundings, objects_layer, partition_l
 from samgeo_core.vectors.promises import AREA_SHARE, promised_area_px
 from samgeo_core.vectors.sources import objects_in_memory
 from samgeo_core.vectors.style import PIXELS, OutlineStyle
+from samgeo_core.vectors.unit_edges import UnitEdges
 from tests.core.results.test_vectorize import blobs
 from tests.core.vectors.scenes import labels
 from tests.core.vectors.test_outline import STEP, apart
@@ -29,10 +30,25 @@ def pixels(shape_hw: tuple[int, int]) -> GeoGrid:
 
 
 def partition(
-    ids: np.ndarray, valid: np.ndarray, style: OutlineStyle, fill_px: float
+    ids: np.ndarray,
+    valid: np.ndarray,
+    style: OutlineStyle,
+    fill_px: float,
+    crossings: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> gpd.GeoDataFrame:
     around = Surroundings(pixels(ids.shape), style, valid=lambda window: valid[window.slices])
-    return partition_layer(lambda window: ids[window.slices], around, fill_px=fill_px).whole()
+    return partition_layer(
+        lambda window: ids[window.slices], around, fill_px=fill_px, crossings=crossings
+    ).whole()
+
+
+def any_crossings(ids: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Logits that pass edges anywhere between two pixels."""
+    found = [ids == value for value in np.unique(ids)]
+    outlines = trace(found, np.zeros((len(found), 2), np.int64))
+    keys = np.unique(UnitEdges.of(outlines).edge_keys)
+    keys = keys[random.random(len(keys)) < 0.8]
+    return keys, random.uniform(-0.5, 0.5, len(keys))
 
 
 def owners(ids: np.ndarray, valid: np.ndarray, fill_px: float) -> np.ndarray:
@@ -59,7 +75,8 @@ def test_a_partition_has_no_gaps_and_no_overlaps(
     valid = random.random(ids.shape) >= share
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blockwise, "BLOCK_PX", data.draw(st.sampled_from([1024, 13])))
-        frame = partition(ids, valid, style, fill_px)
+        crossings = any_crossings(ids, random) if data.draw(st.booleans()) else None
+        frame = partition(ids, valid, style, fill_px, crossings)
     shapes = np.asarray(frame.geometry.values, object)
     if not valid.any():
         assert not len(frame)
