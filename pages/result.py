@@ -9,6 +9,7 @@ from pages.ui.choose_again import choose_again_form
 from pages.ui.compare_panel import compare_not_offered, compare_panel
 from pages.ui.downloads import download_links
 from pages.ui.edit_panel import edit_panel, is_owner
+from pages.ui.filters_address import read_filters, write_filters
 from pages.ui.layout import OPEN, PICK, SEGMENT, empty
 from pages.ui.map import (
     MapView,
@@ -48,7 +49,10 @@ def _explore(run: Run) -> None:
         summary = st.container()
         tools = st.container()
         has_limits = len(source.pool.candidates) > 0
+        if has_limits:
+            read_filters(source)
         rule = rule_controls(source) if has_limits else source.rule
+        write_filters(source, rule)
         chosen = selected(run, rule)
         if rule_query(source.rule, rule):
             reset_button(source)
@@ -165,6 +169,7 @@ def _map(run: Run, view: MapView) -> None:
         basemap=satellite_at_start(),
         focus=None if run.area is None else window_bounds(scene.frame, run.area),
         editing=is_owner(run) and not run.is_streamed,
+        keep_view=True,
     )
     show_map(result_map, view, key=map_key(run), height=560)
 

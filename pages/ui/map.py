@@ -220,6 +220,7 @@ def build_map(
     basemap: bool = True,
     focus: Bounds | None = None,
     editing: bool = False,
+    keep_view: bool = False,
 ) -> folium.Map:
     """A map of one raster with its layers, all but the basemap from our own origin.
 
@@ -232,6 +233,7 @@ def build_map(
             rasters that lie on a web map.
         focus: what fills the map at the start; None takes the whole raster.
         editing: whether `MapView.editing` may show tools for corrections.
+        keep_view: whether the page's address holds what is in sight.
     """
     studio_map = folium.Map(
         tiles=None,
@@ -245,6 +247,8 @@ def build_map(
     studio_map.default_css = [("leaflet", asset_url("leaflet", "dist/leaflet.css", base_url()))]
     tools = ["edit_bar", "edit_map"] if editing else []
     scripts = ["map_layers", *tools, "teach_map", "compare_map"]
+    # A page with a map of its own address comes back to what was in sight.
+    scripts += ["view_address"] if keep_view else []
     studio_map.add_child(_Script(*(f"{name}.js" for name in scripts)))
     layers: dict[str, Layer] = {}
     if frame.is_geographic:

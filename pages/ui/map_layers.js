@@ -322,7 +322,8 @@ window.samgeo = window.samgeo || (() => {
   // be seen is fitted again until somebody moves the map.
   function keepInSight(map, bounds) {
     let touched = false;
-    const fit = () => { if (!touched) map.fitBounds(bounds, { animate: false }); };
+    const go = window.samgeoView?.follow(map, bounds) ?? (() => map.fitBounds(bounds, { animate: false }));
+    const fit = () => { if (!touched) go(); };
     for (const name of ["mousedown", "wheel", "touchstart", "keydown"]) {
       map.getContainer().addEventListener(name, () => { touched = true; }, { passive: true, once: true });
     }

@@ -8,7 +8,7 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Frame, Page, expect
 
 from samgeo_core.config import SegmentConfig
 from samgeo_core.objects import ObjectSet
@@ -207,3 +207,36 @@ def test_the_owner_makes_a_link_with_the_panel(
     expect(owner.get_by_text("The link is ready")).to_have_count(0)
     stranger.reload()
     expect(stranger.locator("body")).to_contain_text("taken back")
+
+
+def test_the_view_of_a_result_lives_in_its_address(
+    server_below: Server, squares_run: Run, visit: Callable[..., Visit]
+) -> None:
+    address = f"{server_below.url}/result?run={squares_run.run_id}&least_score=0.93"
+
+    def map_of(page: Page) -> Frame:
+        handle = page.wait_for_selector("[class*='st-key-map_result'] iframe")
+        frame = handle.content_frame() if handle else None
+        assert frame is not None
+        expect(frame.locator(".samgeo-count")).to_have_text("2 objects")
+        page.wait_for_timeout(1000)
+        return frame
+
+    where = "(() => { const c = map.getCenter(); return [c.lat, c.lng, map.getZoom()]; })()"
+    page = visit(address).page
+    frame = map_of(page)
+    assert "view=" not in page.url
+    frame.locator(".leaflet-container").hover()
+    page.mouse.wheel(0, -400)
+    page.wait_for_url("**view=**")
+    page.wait_for_timeout(1000)
+    moved = frame.evaluate(where)
+    assert "least_score=0.93" in page.url
+    again = visit(page.url).page
+    assert map_of(again).evaluate(where) == pytest.approx(moved, abs=1e-4)
+    # What streamlit writes into the address leaves the place where it is.
+    again.get_by_role("button", name="As segmented").click()
+    again.wait_for_function("!location.search.includes('least_score')")
+    assert "view=" in again.url
+    far = visit(f"{address}&view=1,2,3").page
+    assert map_of(far).evaluate(where)[2] > 5
