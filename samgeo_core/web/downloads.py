@@ -27,6 +27,7 @@ from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_query
 from samgeo_core.web.selected import Selected, edits_of, run_source, selected
+from samgeo_core.web.training import TRAINING_FILES, make_training
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def offered_downloads(run: Run) -> dict[str, Download]:
     """What can be had of a run; of one that goes region by region, what any number allows."""
     if not run.is_streamed:
         return downloads() if classes_version(run) else _without(downloads(), CLASSES_FILE)
-    left_out = {"annotations.png", CLASSES_FILE}
+    left_out = {"annotations.png", CLASSES_FILE, *TRAINING_FILES}
     if int(run.record.get("n_objects", 0)) > MOST_IN_KML:
         left_out.add("objects.kml")
     offered = _without(downloads(), *left_out)
@@ -118,6 +119,7 @@ def downloads() -> dict[str, Download]:
         Download("annotations.png", "Picture of the objects (PNG)", "image/png"),
         Download("run.json", "Parameters and figures (JSON)", "application/json"),
         Download("bundle.zip", "Everything (zip)", "application/zip"),
+        *(Download(name, title, "application/zip") for name, title in TRAINING_FILES.items()),
     ]
     return {item.filename: item for item in (*vectors, *others)}
 
@@ -229,6 +231,8 @@ def _make(path: Path, filename: str, chosen: Selected, image: Callable[[], Scene
         _make_picture(chosen, path, image)
     elif filename == CLASSES_FILE:
         _make_classes(chosen, path)
+    elif filename in TRAINING_FILES:
+        make_training(chosen, path, image)
     elif filename in _MAKERS:
         _MAKERS[filename](chosen, path)
     else:

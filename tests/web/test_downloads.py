@@ -38,6 +38,8 @@ def test_what_there_is_to_download() -> None:
         "annotations.png",
         "run.json",
         "bundle.zip",
+        "objects.coco.zip",
+        "objects.yolo.zip",
     ]
     assert all(item.title and "/" in item.media_type for item in downloads().values())
 
