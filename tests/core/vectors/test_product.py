@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from samgeo_core.errors import CancelledError, ParameterError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.progress import CancelToken, Monitor
+from samgeo_core.reading.raster import Raster
 from samgeo_core.results.outlines import trace
 from samgeo_core.vectors import mosaic
 from samgeo_core.vectors import partition as blockwise
@@ -23,6 +24,7 @@ from samgeo_core.vectors.unit_edges import UnitEdges
 from tests.core.results.test_vectorize import blobs
 from tests.core.vectors.scenes import labels
 from tests.core.vectors.test_outline import STEP, apart
+from tests.factories import MakeRaster
 
 
 def pixels(shape_hw: tuple[int, int]) -> GeoGrid:
@@ -132,6 +134,29 @@ def test_blocks_leave_no_trace(monkeypatch: pytest.MonkeyPatch, style: OutlineSt
     # Blocks of 40 px have many more cuts than those of 1024 px.
     counts = [shapely.get_num_coordinates(shapes).sum() for shapes in (one, other)]
     assert counts[1] <= 1.35 * counts[0]
+
+
+def test_bands_of_a_partition_are_those_of_its_pixels(
+    monkeypatch: pytest.MonkeyPatch, make_raster: MakeRaster
+) -> None:
+    monkeypatch.setattr(blockwise, "BLOCK_PX", 48)
+    ids = mosaic_of_blobs()
+    data = np.random.default_rng(0).integers(1, 60_000, (2, *ids.shape)).astype(np.uint16)
+    data[0, 10:20, 30:40] = 0
+    raster = Raster.open(make_raster(data=data, nodata=0))
+    around = Surroundings(raster.grid, raster=raster)
+    frame = partition_layer(lambda w: ids[w.slices], around, fill_px=3.0).whole()
+    masks = owners(ids, np.ones(ids.shape, np.bool_), 3.0)
+    assert (frame["object_id"] < 0).any()
+    for row in frame[frame["object_id"] > 0].itertuples():
+        for number, band in enumerate(data, start=1):
+            some = band[(masks == row.object_id) & (band > 0)]
+            assert getattr(row, f"mean_b{number}") == pytest.approx(some.mean(), abs=1e-5)
+            assert getattr(row, f"std_b{number}") == pytest.approx(some.std(), abs=1e-3)
+    left = frame[frame["object_id"] < 0]
+    nobody = data[1][masks < 0]
+    total = (left["mean_b2"] * left["area_px"]).sum()
+    assert total == pytest.approx(nobody.sum(), rel=1e-6)
 
 
 def test_processes_draw_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
