@@ -37,8 +37,9 @@ _MARGIN = 2.0
 _STEPS_OUT = 8
 _EQUAL = 1e-9
 
-_CHANGE_COSTS = 0.25
-"""Each changed field must earn this part of an object: a few objects tell little."""
+_LIMIT_COSTS, _OVERLAP_COSTS = 0.25, 1.0
+"""Objects that a changed limit must earn, and another overlap rule, which changes all outlines: a
+few objects tell little."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,9 @@ def propose_rule(
     """Look for the rule with the highest F1 where the reference is.
 
     Limits of score, stability and size and the overlap rule are changed one after the other, each
-    to the middle of the values that do best, and only where that gains a quarter of an object. No
-    limit of size comes nearer to the reference's own sizes than a factor of two.
+    to the middle of the values that do best, and only where that gains a quarter of an object (a
+    whole one for the overlap rule). No limit of size comes nearer to the reference's own sizes than
+    a factor of two.
 
     Args:
         pool: the candidates of a run.
@@ -219,9 +221,10 @@ class _Search:
         if rule not in self.tried:
             self.monitor.step("propose", len(self.tried), len(self.tried) + 1)
             figures = figures_of(self.pool.objects(rule), self.targets, self.iou)
-            changed = len(changes_between(self.own, rule))
+            changed = changes_between(self.own, rule)
+            costs = [_OVERLAP_COSTS if name == "overlap" else _LIMIT_COSTS for name in changed]
             n = np.count_nonzero(self.targets.counted)
-            self.tried[rule] = (figures.f1 or 0.0) - _CHANGE_COSTS * changed / n
+            self.tried[rule] = (figures.f1 or 0.0) - sum(costs) / n
         return self.tried[rule]
 
     def _overlaps(self, rule: SelectionRule) -> Iterator[SelectionRule]:
