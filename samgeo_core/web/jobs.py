@@ -35,8 +35,7 @@ class JobRunner:
     Args:
         book: where runs wait.
         work: does it; called in threads of the runner.
-        workers: how many jobs run at the same time. A model uses every core already: more only let
-            short runs not wait for long ones.
+        workers: how many jobs run at the same time; a model uses every core already.
         lock: a file that only one process holds: the one that works. None needs none.
         recover: called once, before the first job, to put in order what a former process left.
         on_done: called with the id of each run that has ended well.
@@ -64,13 +63,13 @@ class JobRunner:
         self._may_work = threading.Lock()
         self._in_order = False
         self._closed = False
+        self._trouble: str | None = None
 
     def start(self) -> None:
         """Begin to do what waits, also from before; returns at once."""
         with self._changed:
             while not self._closed and len(self._threads) < self._workers:
-                name = f"samgeo-job-{len(self._threads)}"
-                thread = threading.Thread(target=self._serve, name=name, daemon=True)
+                thread = threading.Thread(target=self._serve, name="samgeo-job", daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
@@ -85,10 +84,7 @@ class JobRunner:
     ) -> Job:
         """Queue work for a run; it is kept on the disk when this returns.
 
-        Arguments as `RunBook.accept`, which raises where it doesn't take the run.
-
-        Raises:
-            ParameterError: the runner is closed.
+        Arguments and errors as of `RunBook.accept`; `ParameterError` also where this is closed.
         """
         if self._closed:
             raise ParameterError("The server is shutting down; start the run again later.")
@@ -117,11 +113,7 @@ class JobRunner:
         return [*map(self._snapshot, self._book.running()), *self._line()]
 
     def cancel(self, run_id: str) -> bool:
-        """Drop a queued job at once, ask a running one to stop; False if nothing is under way.
-
-        Raises:
-            NotReadyError, ExportError: the disk refuses; the job goes on.
-        """
+        """Drop a queued job at once, ask a running one to stop; False if nothing is under way."""
         state = self._book.cancel(run_id)
         if state is JobState.RUNNING and (live := self._live.get(run_id)) is not None:
             live.cancel.cancel()
@@ -160,10 +152,7 @@ class JobRunner:
             self._wait_for_news(seen, left, even_if_closed=True)
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """Take no more work, and put what is under way back in line for the next start.
-
-        Work gets a moment to stop at its next step; a run in parts keeps those that are finished.
-        """
+        """Take no more work; what is under way stops at its next step and is back in line."""
         self._closed = True
         with self._changed:
             for live in self._live.values():
@@ -188,7 +177,7 @@ class JobRunner:
         left = [j.left_s or max(0.0, j.expected_s - j.elapsed_s) for j in running]
         begins = starts_in_s(left, (job.expected_s for job in waiting), self._workers)
         return [
-            replace(job, position=i, starts_in_s=begin)
+            replace(job, position=i, starts_in_s=begin, trouble=self._trouble)
             for i, (job, begin) in enumerate(zip(waiting, begins, strict=True), start=1)
         ]
 
@@ -210,16 +199,26 @@ class JobRunner:
     def _serve(self) -> None:
         while not self._closed:
             seen = self._news
-            try:
-                entry = self._book.take() if self._may_begin() else None
-            except Exception:
-                # NOTE: the thread must outlive whatever happens, or the line stands still.
-                logger.exception("The next run can't be begun; next try in %.0f s", POLL_S)
-                entry = None
-            if entry is None:
+            if (entry := self._next()) is None:
                 self._wait_for_news(seen, POLL_S)
             else:
                 self._do(entry)
+
+    def _next(self) -> Entry | None:
+        """Begin the next run; None where there is none, or it can't be begun for the moment."""
+        try:
+            entry = self._book.take() if self._may_begin() else None
+        except SamGeoError as refusal:
+            if self._trouble is None:
+                logger.warning("The next run can't be begun yet. %s", refusal)
+            self._trouble = str(refusal)
+            return None
+        except Exception:
+            # NOTE: the thread must outlive whatever happens, or the line stands still.
+            logger.exception("The next run can't be begun; next try in %.0f s", POLL_S)
+            return None
+        self._trouble = None
+        return entry
 
     def _may_begin(self) -> bool:
         """Whether this is the process that works; it puts things in order first."""
@@ -288,7 +287,8 @@ class JobRunner:
                 return True
             self._book.set_state(entry.run_id, state, error)
         except SamGeoError as refusal:
-            logger.exception("How run %s ended can't be kept yet", entry.run_id)
+            if live.trouble is None:
+                logger.warning("How run %s ended can't be kept yet. %s", entry.run_id, refusal)
             live.trouble = str(refusal)
             return False
         live.trouble, live.last = None, replace(ended, state=state)

@@ -44,7 +44,7 @@ class Job:
         resumed: of how many parts how many were finished by an earlier start, (done, total).
         restarts: how often the server ended while it was under way.
         dashboard: address where the cluster that works for it can be watched.
-        trouble: why its end can't be noted for the moment, a sentence; else None.
+        trouble: why it can't be begun, or its end noted, for the moment, a sentence; else None.
     """
 
     run_id: str

@@ -3,6 +3,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +253,25 @@ def test_an_end_that_the_disk_refuses_is_kept_as_soon_as_it_can(
     assert runner.wait("a", WAIT_S).state is JobState.DONE
     assert runner.give("b", lambda monitor: None).error is None
     assert runner.wait("b", WAIT_S).trouble is None
+    runner.close(WAIT_S)
+
+
+def test_what_cannot_be_begun_for_the_moment_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samgeo_core.web.jobs.POLL_S", 0.05)
+    monkeypatch.setattr("samgeo_core.web.queue_database.BUSY_S", 0.05)
+    path = tmp_path / "book.sqlite3"
+    runner = Runner(Database(path))
+    runner.works["a"] = lambda monitor: None
+    runner.book.accept("a", "x", "given")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        runner.start()
+        while (job := runner.job("a")) is None or job.trouble is None:
+            time.sleep(0.01)
+        assert (job.state, job.position, "busy" in job.trouble) == (JobState.QUEUED, 1, True)
+    assert runner.wait("a", WAIT_S).trouble is None
     runner.close(WAIT_S)
 
 
