@@ -18,6 +18,9 @@ from samgeo_core.web.cache import LruCache
 from samgeo_core.web.records import Run
 from samgeo_core.web.selected import Selected
 
+CLASSES_FILE = "classes.tif"
+"""A raster of classes, there where the run's owner has taught some."""
+
 TABLES_CACHE_BYTES = 256 << 20
 
 UNKNOWN = -1

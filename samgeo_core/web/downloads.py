@@ -5,37 +5,30 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
 
-from samgeo_core.config import SegmentConfig, SelectionRule
-from samgeo_core.errors import ExportError, NotFoundError, RasterError
-from samgeo_core.reading.stretch import StretchMode
+from samgeo_core.config import SelectionRule
+from samgeo_core.errors import NotFoundError, ParameterError
 from samgeo_core.web.bundles import bundle_pieces
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.classes import (
-    classes_record,
+    CLASSES_FILE,
     classes_version,
-    frame_with_classes,
-    write_class_raster,
 )
+from samgeo_core.web.finished import ExportChoice
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_query
 from samgeo_core.web.selected import Selected, edits_of, run_source, selected
-from samgeo_core.web.training import TRAINING_FILES, make_training
+from samgeo_core.web.training import TRAINING_FILES
 
 logger = logging.getLogger(__name__)
 
 MOST_IN_KML = 50_000
 """KML is held in memory while it is written, and programs open no more with pleasure."""
-
-CLASSES_FILE = "classes.tif"
-"""There where the run's owner has taught classes."""
 
 KEPT_FILES = 24
 """How many made files are kept of a run; others are made anew when asked for again."""
@@ -130,6 +123,7 @@ def make_download(
     rule: SelectionRule | None = None,
     *,
     image: Callable[[], Scene] | None = None,
+    choice: ExportChoice | None = None,
 ) -> ReadyFile | ReadyStream:
     """Make a file, or find the one made before.
 
@@ -138,18 +132,26 @@ def make_download(
         filename: one of `downloads`.
         rule: which candidates become objects; None takes the run's own rule.
         image: finds the scene of the run, over which a picture is drawn anew where it shows other
-            objects than the run's own.
+            objects than the run's own; and of whose bands a layer may tell.
+        choice: how outlines are drawn, where the file is a layer; None takes the defaults.
 
     Raises:
         NotFoundError: no such file, or the run has no result.
+        ParameterError: the choice can't be had of this run.
         ExportError: the format can't hold this result, see `write_vector`; or a picture is wanted
             and the image is gone.
     """
+    choice = choice or ExportChoice()
     offered = offered_downloads(run)
     kind = offered.get(filename)
     if kind is None:
         raise NotFoundError(f"There is no download of this name; choose {', '.join(offered)}.")
     if run.is_streamed:
+        if choice != ExportChoice():
+            raise ParameterError(
+                "Results of images that were segmented in parts are offered as they were drawn; "
+                "the command vectorize draws them anew."
+            )
         return _stored_download(run, kind)
     own = run_source(run).rule
     edits = edits_of(run)
@@ -157,12 +159,21 @@ def make_download(
     named = "-selected" if changes else "-edited" if edits.done else ""
     if edits.done:
         changes["edits"] = edits.revision
-    classes = classes_version(run) if _tells_classes(filename) else ""
-    path = _path_of(run, filename, {**changes, "classes": classes} if classes else changes)
+    if classes := classes_version(run) if _tells_classes(filename) else "":
+        changes["classes"] = classes
+    if is_layer(filename):
+        changes |= choice.query
+        named += "-partition" if choice.product == "partition" else ""
+    path = _path_of(run, filename, changes)
     if not path.is_file():
         chosen = selected(run, rule, edits)
-        path = _making.get(path, lambda: _make(path, filename, chosen, image))
+        path = _making.get(path, lambda: _make(path, chosen, image, choice))
     return ReadyFile(path, kind.media_type, _name(run, filename, named))
+
+
+def is_layer(filename: str) -> bool:
+    """Whether a download is a layer of outlines, which are drawn as is asked for."""
+    return filename.startswith("objects.") and filename not in TRAINING_FILES
 
 
 def _stored_download(run: Run, kind: Download) -> ReadyFile | ReadyStream:
@@ -220,99 +231,19 @@ def _path_of(run: Run, filename: str, changes: Mapping[str, str]) -> Path:
     return run.folder / "downloads" / key / filename
 
 
-def _make(path: Path, filename: str, chosen: Selected, image: Callable[[], Scene] | None) -> Path:
+def _make(
+    path: Path, chosen: Selected, image: Callable[[], Scene] | None, choice: ExportChoice
+) -> Path:
+    from samgeo_core.web.making import make_file
+
     run = chosen.source.run
     if path.parent == run.folder:
         raise NotFoundError("The files of this run are gone; run it again.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    if filename == "bundle.zip":
-        _make_bundle(chosen, path, image)
-    elif filename == "annotations.png":
-        _make_picture(chosen, path, image)
-    elif filename == CLASSES_FILE:
-        _make_classes(chosen, path)
-    elif filename in TRAINING_FILES:
-        make_training(chosen, path, image)
-    elif filename in _MAKERS:
-        _MAKERS[filename](chosen, path)
-    else:
-        _make_layer(chosen, path)
+    make_file(path, chosen, image, choice)
     _forget_old(run.folder / "downloads")
-    logger.info("Made %s of %d objects for run %s", filename, len(chosen.objects), run.run_id)
+    logger.info("Made %s of %d objects for run %s", path.name, len(chosen.objects), run.run_id)
     return path
-
-
-def _make_layer(chosen: Selected, path: Path) -> None:
-    from samgeo_core.results.export import write_vector
-
-    write_vector(frame_with_classes(chosen), path)
-
-
-def _make_bundle(chosen: Selected, path: Path, image: Callable[[], Scene] | None) -> None:
-    """Everything in one archive; what the run wrote is made anew of other objects than its own."""
-    from samgeo_core.results.export import write_bundle
-
-    frame = frame_with_classes(chosen)
-    if chosen.is_own and frame is chosen.frame:
-        write_bundle(path, chosen.source.run.folder, frame)
-        return
-    with tempfile.TemporaryDirectory(prefix=".bundle-", dir=path.parent) as folder:
-        for name, make in _MAKERS.items():
-            make(chosen, Path(folder) / name)
-        if frame is not chosen.frame:
-            _make_classes(chosen, Path(folder) / CLASSES_FILE)
-        try:
-            _make_picture(chosen, Path(folder) / "annotations.png", image)
-        except ExportError as error:
-            logger.info("No picture in the archive of run %s: %s", chosen.source.run.run_id, error)
-        write_bundle(path, folder, frame)
-
-
-def _make_picture(chosen: Selected, path: Path, image: Callable[[], Scene] | None) -> None:
-    """The objects over what the model saw."""
-    from samgeo_core.results.annotate import write_annotation
-
-    run = chosen.source.run
-    config = SegmentConfig.from_dict(run.config)
-    try:
-        if image is None:
-            raise NotFoundError("The image of this run is not at hand.")
-        raster = image().raster
-        bands = config.bands or raster.default_bands()
-        stretch = raster.stretch(bands, cast(StretchMode, config.stretch))
-        tile = raster.read(run.area, bands=bands, stretch=stretch)
-    except (NotFoundError, RasterError) as error:
-        raise ExportError(f"No picture can be drawn of these objects: {error}") from error
-    write_annotation(path, chosen.objects, tile)
-
-
-def _make_labels(chosen: Selected, path: Path) -> None:
-    from samgeo_core.results.labels import label_raster, write_label_raster
-
-    write_label_raster(path, label_raster(chosen.objects), chosen.source.place.grid)
-
-
-def _make_mask(chosen: Selected, path: Path) -> None:
-    from samgeo_core.results.labels import binary_mask, write_mask_raster
-
-    write_mask_raster(path, binary_mask(chosen.objects), chosen.source.place.grid)
-
-
-def _make_classes(chosen: Selected, path: Path) -> None:
-    write_class_raster(path, chosen)
-
-
-def _make_record(chosen: Selected, path: Path) -> None:
-    from samgeo_core.pipeline import reselected_record, write_record
-
-    source = chosen.source
-    record = reselected_record(
-        source.run.record, chosen.objects, source.pool.valid, chosen.rule, chosen.edits
-    )
-    write_record({**record, **classes_record(chosen)}, path)
-
-
-_MAKERS = {"labels.tif": _make_labels, "mask.tif": _make_mask, "run.json": _make_record}
 
 
 def _forget_old(folder: Path) -> None:

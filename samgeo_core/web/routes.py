@@ -39,6 +39,7 @@ from samgeo_core.web.compare_routes import CompareRoutes
 from samgeo_core.web.context import AppContext
 from samgeo_core.web.downloads import ReadyStream, make_download
 from samgeo_core.web.edit_routes import EditRoutes
+from samgeo_core.web.finished import ExportChoice
 from samgeo_core.web.guards.counts import Metrics
 from samgeo_core.web.health import Health
 from samgeo_core.web.layers import LAYER_VERSION, objects_layer
@@ -145,7 +146,9 @@ class _Routes:
             run = self._context.store.run(request.path_params["run_id"])
             rule = _rule(request, run)
             image = partial(self._context.store.scene, run.scene_id)
-            file = make_download(run, request.path_params["filename"], rule, image=image)
+            choice = ExportChoice.from_query(request.query_params)
+            name = request.path_params["filename"]
+            file = make_download(run, name, rule, image=image, choice=choice)
             if isinstance(file, ReadyStream):
                 return _stream(file)
             return FileResponse(
