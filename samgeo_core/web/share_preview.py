@@ -21,7 +21,7 @@ from samgeo_core.windows import ShapeHW, Window
 PREVIEW_HW: ShapeHW = (630, 1200)
 """Height and width, px: the 1.91 to 1 that Open Graph pictures are shown in."""
 
-_FILL = 0.3
+_FILL = 0.2
 _PALETTE = 4096
 _CACHE_BYTES = 16 << 20
 
@@ -113,6 +113,8 @@ def _outlined(rgb: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray[np
     edge[:, :-1] |= across
     edge[1:] |= down
     edge[:-1] |= down
+    # Such pictures are often shown at a third of their size.
+    edge[1:-1, 1:-1] |= edge[:-2, 1:-1] | edge[2:, 1:-1] | edge[1:-1, :-2] | edge[1:-1, 2:]
     share = np.where(labels > 0, np.where(edge, 1.0, _FILL), 0.0)[..., None]
     mixed = rgb * (1 - share) + colors * share
     return np.asarray(mixed.round(), np.uint8)

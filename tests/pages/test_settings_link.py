@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -96,3 +98,10 @@ def test_a_run_of_all_controls_comes_back(open_page: OpenPage, scene: Scene) -> 
     app = follow(written(settings), scene)
     assert not app.exception
     assert {c.name: slider(app, c.name) for c in CONTROLS} == values
+
+
+def test_the_page_offers_a_link_to_what_its_controls_say(scene: Scene) -> None:
+    app = follow("1~preset.large~points_per_side.20", scene)
+    (button,) = app.get("bidi_component")
+    link = json.loads(button.proto.json)["text"]
+    assert link.endswith("/segment?settings=1~model.vit_t~preset.large~points_per_side.20")

@@ -1,5 +1,5 @@
 // The map of a shared result: image, masks and outlines, and a legend that says what they mean.
-import { columnsOf, element, isNumber, numberText, textOf } from "./share_table.js";
+import { areaText, columnsOf, element, isNumber, numberText, textOf } from "./share_table.js";
 
 const CHUNK = 1000; // features added to the map per turn of the event loop
 const PAUSE_MS = 250; // the map has stopped moving after this long
@@ -142,7 +142,7 @@ export class ResultMap {
     for (const { layer, row } of this.items) {
       const wanted = objects > 0 && this.isShown(row), here = row.object_id === this.chosen;
       const color = this.colorAt(row);
-      layer.setStyle({ color: here ? CHOSEN : color, weight: here ? 4 : 1.5, opacity: Math.min(1, objects * 2), fillColor: color, fillOpacity: objects * 0.6 });
+      layer.setStyle({ color: here ? CHOSEN : color, weight: here ? 4 : 1.5, opacity: Math.min(1, objects * 2), fillColor: color, fillOpacity: objects * 0.4 });
       if (wanted) this.group.addLayer(layer); else this.group.removeLayer(layer);
     }
     this.drawLegend();
@@ -158,7 +158,7 @@ export class ResultMap {
     if ((color === "area" || color === "score") && this.ends) {
       const isArea = color === "area", [low, high] = this.ends[isArea ? this.facts.area : "score"];
       if (!(high > low)) return;
-      const text = (value) => (isArea ? `${numberText(value, value < 100 ? 1 : 0)} ${this.facts.area === "area_m2" ? "m²" : "px"}` : value.toFixed(2));
+      const text = (value) => (isArea ? areaText(value, this.facts.area) : value.toFixed(2));
       box.appendChild(element("div", "ramp"));
       const ends = box.appendChild(element("div", "ends"));
       ends.append(element("span", "", text(low)), element("span", "", text(high)));

@@ -25,14 +25,33 @@ const COLUMNS = [
 
 const tells = (row, name) => isNumber(row[name]) || (typeof row[name] === "string" && row[name] !== "");
 
-// Those columns of which some object says something; of the two areas the one that people know.
-export function columnsOf(rows, area) {
-  return COLUMNS.filter(({ name }) => (!name.startsWith("area_") || name === area) && rows.some((row) => tells(row, name)));
+// Large areas and lengths in the unit that people count them in.
+const LARGE = {
+  area_m2: { title: "Area, km²", from: 1e7, scale: 1e6, digits: 2 },
+  perimeter_m: { title: "Perimeter, km", from: 1e5, scale: 1e3, digits: 1 },
+};
+
+function inUnit(column, rows) {
+  const large = LARGE[column.name];
+  return large && rows.some((row) => row[column.name] >= large.from) ? { ...column, ...large } : column;
 }
 
-export function textOf(row, { name, digits }) {
+// Those columns of which some object says something; of the two areas the one that people know.
+export function columnsOf(rows, area) {
+  const told = COLUMNS.filter(({ name }) => (!name.startsWith("area_") || name === area) && rows.some((row) => tells(row, name)));
+  return told.map((column) => inUnit(column, rows));
+}
+
+export function textOf(row, { name, digits, scale }) {
   if (!tells(row, name)) return "";
-  return isNumber(row[name]) ? numberText(row[name], digits ?? 3) : row[name];
+  return isNumber(row[name]) ? numberText(row[name] / (scale ?? 1), digits ?? 3) : row[name];
+}
+
+// An area as text, for itself.
+export function areaText(value, area) {
+  if (area === "area_px") return `${numberText(value, 0)} px`;
+  if (value >= LARGE.area_m2.from / 10) return `${numberText(value / LARGE.area_m2.scale, value < 1e8 ? 1 : 0)} km²`;
+  return `${numberText(value, value < 100 ? 1 : 0)} m²`;
 }
 
 export class ObjectTable {
