@@ -257,7 +257,9 @@ def test_the_picture_shows_image_and_outlines(host: str, shares: Shares, run: Ru
             pictures.append(np.asarray(picture.convert("RGB")).astype(int))
     with_objects, without = pictures
     assert without.std() > 5
-    assert 0.005 < (with_objects != without).any(-1).mean() < 0.5
+    # So few colours move all of them a little.
+    changed = np.abs(with_objects - without).max(-1) > 60
+    assert 0.005 < changed.mean() < 0.5
 
 
 def test_results_in_parts_are_asked_by_view(
