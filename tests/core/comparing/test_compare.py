@@ -26,7 +26,11 @@ from samgeo_core.pipeline import Segmentation, SegmentConfig, write_run
 from samgeo_core.reading.raster import Raster
 from samgeo_core.results.export import write_vector
 from samgeo_core.results.labels import write_label_raster
+from samgeo_core.streaming.options import StreamOptions
+from samgeo_core.streaming.run import segment_to_folder
+from samgeo_core.vectors.sources import FinishedRun
 from tests.factories import UTM_33N, MakeRaster
+from tests.stand_in import BrightPartsFinder, bright_scene
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 KAMPALA = SHARED / "data" / "scenes" / "kampala_dense"
@@ -245,3 +249,19 @@ def test_recall_is_that_of_the_score_of_labelled_scenes(tmp_path: Path) -> None:
     assert round(half.recall or 0, 3) == score["recall50"]
     assert round(strict.recall or 0, 3) == score["recall75"]
     assert half.mean_best_iou == pytest.approx(score["mean_best_iou"], abs=0.001)
+
+
+def test_objects_of_a_run_in_regions_are_gone_through_in_parts(tmp_path: Path) -> None:
+    raster = Raster.open(bright_scene(tmp_path / "bright.tif"))
+    folder = tmp_path / "run"
+    segment_to_folder(
+        raster, folder, options=StreamOptions.of_region(128), finder=BrightPartsFinder()
+    )
+    run = FinishedRun.open(folder)
+    found = FoundObjects.of_run(run)
+    reference = open_reference(folder / "objects.gpkg", found.ground, keep_cut=True)
+    whole = compare(found, reference, iou=0.99).figures[0]
+    assert whole.reference > 100
+    assert (whole.precision, whole.recall) == (1, 1)
+    asked = ["compare", str(folder), str(folder / "objects.gpkg"), str(tmp_path / "out.gpkg")]
+    assert main([*asked, "--propose"]) == FAILED
