@@ -9,6 +9,7 @@ from pages.ui.choose_again import choose_again_form
 from pages.ui.compare_panel import compare_not_offered, compare_panel
 from pages.ui.downloads import download_links
 from pages.ui.edit_panel import edit_panel, is_owner
+from pages.ui.export_panel import export_panel
 from pages.ui.filters_address import read_filters, write_filters
 from pages.ui.layout import OPEN, PICK, SEGMENT, empty
 from pages.ui.map import (
@@ -66,7 +67,9 @@ def _explore(run: Run) -> None:
             compared = compare_panel(chosen)
         with st.popover("Style", icon=":material/palette:", width="stretch"):
             style, opacity = style_controls()
-        download_links(run, chosen.query, has_place=area_column(source) == "area_m2")
+        has_place = area_column(source) == "area_m2"
+        download_links(run, chosen.query, has_place=has_place)
+        outlines = st.container()
         share_panel(run, rule_query(source.rule, rule), has_place=source.place.grid.crs is not None)
     with below:
         # NOTE: numbers of objects change with rule and edits: a choice of one doesn't outlive them.
@@ -74,6 +77,8 @@ def _explore(run: Run) -> None:
         picked = _table(table_of(chosen), area_column(source), key)
         if "teaching" in taught and at_hand.follow_table(picked):
             st.rerun()
+    with outlines:
+        export_panel(chosen, picked)
     with left:
         view = MapView(
             **place,
@@ -184,7 +189,8 @@ def _nothing_found(run: Run) -> None:
         _choose_again(run)
     st.page_link(SEGMENT, label="Change the settings", icon=":material/arrow_back:")
     scene = get_context().store.scene(run.scene_id)
-    download_links(run, {}, has_place=scene.raster.grid.crs is not None)
+    has_place = scene.raster.grid.crs is not None
+    download_links(run, {}, has_place=has_place)
     editing = None if run.is_streamed else edit_panel(selected(run))
     _map(run, MapView(**objects_source(run), editing=editing) if editing else MapView())
 

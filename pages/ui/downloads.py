@@ -9,7 +9,7 @@ import streamlit as st
 from pages.ui.map import base_url
 from pages.ui.text import markup
 from samgeo_core.results.formats import FORMATS
-from samgeo_core.web.downloads import Download, offered_downloads
+from samgeo_core.web.downloads import Download, is_layer, offered_downloads
 from samgeo_core.web.records import Run
 from samgeo_core.web.urls import download_url
 
@@ -25,20 +25,34 @@ def download_links(run: Run, rule: Mapping[str, str], *, has_place: bool) -> Non
         has_place: whether the result has a CRS; formats in longitude and latitude need one.
     """
     items = offered_downloads(run)
-    in_lonlat = {f"objects{form.suffix}" for form in FORMATS.values() if form.in_lonlat}
-    offered = [i for name, i in items.items() if has_place or name not in in_lonlat]
-    vectors = [i for i in offered if i.filename.startswith("objects.") and i.filename != MAIN]
-    others = [i for i in offered if not i.filename.startswith("objects.") and i.filename != BUNDLE]
+    others = [i for name, i in items.items() if not is_layer(name) and name != BUNDLE]
     st.markdown("**Download**")
     main = _link(run, items[MAIN], rule, "studio-main")
     bundle = _link(run, items[BUNDLE], rule)
     st.html(f'<div class="studio-downloads">{main}{bundle}</div>')
     with st.popover("Other formats", icon=":material/download:", width="stretch"):
-        st.html(_list(run, vectors, rule) + _list(run, others, rule))
-        if not has_place:
-            st.caption("GeoJSON and KML need a place on Earth, which this image doesn't have.")
+        layer_links(run, rule, has_place=has_place, but=MAIN)
+        st.html(_list(run, others, rule))
     if rule:
         st.caption("The files hold the objects as they are shown.")
+
+
+def layer_links(run: Run, query: Mapping[str, str], *, has_place: bool, but: str = "") -> None:
+    """Links to layers of outlines in all formats.
+
+    Args:
+        run: a finished run.
+        query: what differs from the run's own rule, and how outlines are drawn.
+        has_place: whether the result has a CRS; formats in longitude and latitude need one.
+        but: a file that is offered elsewhere.
+    """
+    in_lonlat = {f"objects{form.suffix}" for form in FORMATS.values() if form.in_lonlat}
+    items = [
+        item for name, item in offered_downloads(run).items() if is_layer(name) and name != but
+    ]
+    st.html(_list(run, [i for i in items if has_place or i.filename not in in_lonlat], query))
+    if not has_place:
+        st.caption("GeoJSON and KML need a place on Earth, which this image doesn't have.")
 
 
 def _list(run: Run, items: list[Download], rule: Mapping[str, str]) -> str:

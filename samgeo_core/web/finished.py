@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from samgeo_core.errors import ParameterError
 from samgeo_core.vectors.style import OutlineStyle, tolerance_in_px
 from samgeo_core.web.classes import classes_version, classified
 from samgeo_core.web.selected import Selected
+from samgeo_core.windows import Window
 
 if TYPE_CHECKING:
     from samgeo_core.reading.raster import Raster
     from samgeo_core.results.batches import Batches
+    from samgeo_core.vectors.product import PixelObjects, Surroundings
 
 _PREFIX = "out_"
 _MOST_SMOOTHING, _MOST_TOLERANCE, _MOST_FILL_PX = 50, 1000.0, 100.0
@@ -109,25 +114,77 @@ def finished_layer(chosen: Selected, choice: ExportChoice, raster: Raster | None
     Raises:
         ParameterError: see `ExportChoice.style`; or the image has other pixels.
     """
-    from samgeo_core.vectors.outline import shifts_by_edge
-    from samgeo_core.vectors.product import Surroundings, objects_layer, partition_layer
-    from samgeo_core.vectors.sources import labels_in_memory, objects_in_memory
+    from samgeo_core.vectors.product import Surroundings, objects_layer
 
-    pool, objects, grid = chosen.source.pool, chosen.objects, chosen.source.place.grid
-    valid, image = pool.valid, raster if choice.bands else None
+    grid, valid = chosen.source.place.grid, chosen.source.pool.valid
+    image = raster if choice.bands else None
     around = Surroundings(grid, choice.style(grid), image, lambda window: valid[window.slices])
-    more = classified(chosen).columns() if classes_version(chosen.source.run) else {}
-    book = pool.crossings
-    if choice.product == "objects":
-        return objects_layer(objects_in_memory(objects, more, book), around)
+    if choice.product == "partition":
+        return _partition(chosen, choice, around)
+    return objects_layer(_objects(chosen), around)
+
+
+def crop_layer(chosen: Selected, choice: ExportChoice, part: Window) -> Batches:
+    """The same for a part of a result, without figures; objects that reach into it are whole.
+
+    Args:
+        chosen: objects of a run in one piece.
+        choice: what is wanted.
+        part: px of the result.
+
+    Raises:
+        ParameterError: see `ExportChoice.style`.
+    """
+    from samgeo_core.vectors.product import Surroundings, objects_layer
+
+    grid, valid = chosen.source.place.grid, chosen.source.pool.valid
+    if choice.product == "partition":
+        within = valid[part.slices]
+        cut = grid.window(part)
+        style = choice.style(grid)
+        around = Surroundings(cut, style, None, lambda w: within[w.slices], attributes=False)
+        return _partition(chosen, choice, around, part)
+    left, top, right, bottom = chosen.objects.boxes_xyxy.T
+    x1, y1 = part.x + part.width, part.y + part.height
+    inside = np.flatnonzero((left < x1) & (right > part.x) & (top < y1) & (bottom > part.y))
+    around = Surroundings(grid, choice.style(grid), None, None, attributes=False)
+    return objects_layer(_objects(chosen, inside), around)
+
+
+def _objects(chosen: Selected, index: NDArray[np.int64] | None = None) -> Iterator[PixelObjects]:
+    """Objects of a result with their classes; those at some indices only, without classes."""
+    from samgeo_core.vectors.sources import objects_in_memory
+
+    book = chosen.source.pool.crossings
+    if index is not None:
+        return objects_in_memory(chosen.objects.select(index), None, book)
+    return objects_in_memory(chosen.objects, _classes(chosen), book)
+
+
+def _partition(
+    chosen: Selected, choice: ExportChoice, around: Surroundings, part: Window | None = None
+) -> Batches:
     import pandas as pd
 
+    from samgeo_core.results.labels import label_raster
+    from samgeo_core.vectors.outline import shifts_by_edge
+    from samgeo_core.vectors.product import partition_layer
+
+    objects, dx, dy = chosen.objects, *((part.x, part.y) if part else (0, 0))
     known = chosen.frame[[name for name in _KNOWN if name in chosen.frame]]
-    known = pd.DataFrame(known).assign(**more)
-    crossings = None if book is None else shifts_by_edge(objects, book)
+    # NOTE: edges are numbered by the whole raster's width, so that a part does without logits.
+    crossings = None if part else shifts_by_edge(objects, chosen.source.pool.crossings)
     return partition_layer(
-        labels_in_memory(objects), around, fill_px=choice.fill, known=known, crossings=crossings
+        lambda window: label_raster(objects, window=window.moved(dx, dy)),
+        around,
+        fill_px=choice.fill,
+        known=pd.DataFrame(known).assign(**_classes(chosen)),
+        crossings=crossings,
     )
+
+
+def _classes(chosen: Selected) -> dict[str, Any]:
+    return classified(chosen).columns() if classes_version(chosen.source.run) else {}
 
 
 _KNOWN = ("object_id", "parent_id", "score", "stability")

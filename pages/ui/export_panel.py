@@ -1,0 +1,135 @@
+"""Export: how outlines are drawn in files, what that changes, and the files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from pages.ui.downloads import layer_links
+from pages.ui.errors import friendly
+from pages.ui.text import percent
+from samgeo_core.errors import NotFoundError
+from samgeo_core.web.context import get_context
+from samgeo_core.web.export_preview import Preview, preview
+from samgeo_core.web.finished import ExportChoice
+from samgeo_core.web.records import Scene
+from samgeo_core.web.selected import Selected
+
+_PRODUCTS = {"objects": "Objects", "partition": "Partition without gaps"}
+_OUTLINES = {
+    "smooth": "Smooth",
+    "regular": "Right angles",
+    "circles": "Circles",
+    "pixels": "Pixel edges",
+}
+_SMOOTHINGS = {2: "A little", 5: "Normal", 15: "Much"}
+_HELP = {
+    "product": "Objects have outlines of their own and may lie in each other. A partition gives "
+    "every pixel with data to exactly one polygon, and neighbours share their edges.",
+    "outline": "Right angles suit roofs, circles tanks and crowns; an object that neither fits "
+    "keeps its smooth outline.",
+    "tolerance": "How far simplification may move an outline. More gives fewer corners.",
+    "fill": "Pixels without an object join the nearest one up to this far; the rest is background.",
+    "bands": "Mean and deviation of each band over every object's pixels.",
+}
+
+
+def export_panel(chosen: Selected, picked: int | None) -> None:
+    """Choices, pictures before and after, links.
+
+    Args:
+        chosen: the objects as shown.
+        picked: id of the object to look at; None takes one of middle size.
+    """
+    panel = st.expander(
+        "Outlines and formats", icon=":material/polyline:", key="export", on_change="rerun"
+    )
+    if not panel.open:
+        return
+    with panel:
+        choice = _controls(chosen)
+        with friendly():
+            _pictures(preview(chosen, choice, _scene_of(chosen), picked))
+        has_place = chosen.source.place.grid.crs is not None
+        layer_links(chosen.source.run, {**chosen.query, **choice.query}, has_place=has_place)
+
+
+def _controls(chosen: Selected) -> ExportChoice:
+    product = st.segmented_control(
+        "Layer",
+        list(_PRODUCTS),
+        format_func=_PRODUCTS.__getitem__,
+        default="objects",
+        required=True,
+        key="export_product",
+        help=_HELP["product"],
+    )
+    outlines = ["smooth", "pixels"] if product == "partition" else list(_OUTLINES)
+    outline = st.segmented_control(
+        "Outlines",
+        outlines,
+        format_func=_OUTLINES.__getitem__,
+        default="smooth",
+        required=True,
+        key=f"export_outline_{product}",
+        help=_HELP["outline"],
+    )
+    choice = ExportChoice(product=str(product), bands=_bands(chosen))
+    if product == "partition":
+        fill = st.number_input(
+            "Fill gaps up to (px)", 0.0, 100.0, 5.0, 1.0, key="export_fill", help=_HELP["fill"]
+        )
+        choice = replace(choice, fill=float(fill))
+    if outline == "pixels":
+        return replace(choice, smoothing=0, tolerance=0.0)
+    choice = _smoothness(chosen, choice)
+    return replace(choice, regular=outline == "regular", circles=outline == "circles")
+
+
+def _smoothness(chosen: Selected, choice: ExportChoice) -> ExportChoice:
+    left, middle, right = st.columns([2, 2, 1])
+    smoothing = left.selectbox(
+        "Smoothing", list(_SMOOTHINGS), 1, format_func=_SMOOTHINGS.__getitem__, key="export_smooth"
+    )
+    units = ["px", "m"] if chosen.source.place.grid.gsd_m is not None else ["px"]
+    unit = right.selectbox("Unit", units, key="export_unit")
+    tolerance = middle.number_input(
+        "Tolerance", 0.0, 100.0, 0.5, 0.1, key=f"export_tolerance_{unit}", help=_HELP["tolerance"]
+    )
+    return replace(choice, smoothing=int(smoothing), tolerance=float(tolerance), unit=str(unit))
+
+
+def _bands(chosen: Selected) -> bool:
+    """Bands of the whole image only: those of a part lie on another grid."""
+    if chosen.source.run.area is not None or _scene_of(chosen) is None:
+        return False
+    return bool(
+        st.checkbox("Figures of the image's bands", key="export_bands", help=_HELP["bands"])
+    )
+
+
+def _pictures(shown: Preview | None) -> None:
+    if shown is None:
+        st.caption("There is no object to draw.")
+        return
+    left, right = st.columns(2, gap="small")
+    left.image(shown.before, caption=f"Pixel edges: {shown.corners[0]:,} corners", width="stretch")
+    right.image(shown.after, caption=f"In the file: {shown.corners[1]:,} corners", width="stretch")
+    told = []
+    if shown.area_change == shown.area_change:  # not for partitions, whose rows are others
+        told.append(f"Areas differ by {percent(shown.area_change)}.")
+    if shown.is_coverage is not None:
+        told.append(
+            "Neighbours share their edges, without gaps or overlaps."
+            if shown.is_coverage
+            else "This part is no valid coverage: choose less tolerance."
+        )
+    st.caption(" ".join([*told, "Select an object in the table to see it here."]))
+
+
+def _scene_of(chosen: Selected) -> Scene | None:
+    try:
+        return get_context().store.scene(chosen.source.run.scene_id)
+    except NotFoundError:
+        return None
