@@ -26,9 +26,12 @@ from samgeo_core.web.selected import (
     version_of,
 )
 
-LAYER_VERSION = 2
+LAYER_VERSION = 3
 TOLERANCES_PX = ((5_000, 0.5), (20_000, 1.0), (100_000, 2.0), (None, 4.0))
 """Up to how many objects which deviation from the outline is shown, raster px."""
+
+MOST_SMOOTH = 2_000
+"""Up to how many objects the map smooths stairs as files do: of more, it would take seconds."""
 
 LAYERS_CACHE_BYTES = 64 << 20
 
@@ -71,10 +74,35 @@ def _make_layer(shown: Selected) -> bytes:
 
 def drawn_outlines(shown: Selected) -> list[str]:
     """GeoJSON geometry of each object as the map draws it, made once a mask."""
+    from samgeo_core.results.vectorize import in_crs
+
     tolerance = next(t for n, t in TOLERANCES_PX if n is None or len(shown.objects) <= n)
-    place, polygons = shown.source.place, np.asarray(shown.frame.geometry)
-    memo = shown.source.drawn.setdefault(tolerance, MaskMemo())
-    return memo.get(shown.objects, lambda index: for_display(polygons[index], place, tolerance))
+
+    place, polygons = shown.source.place, np.asarray(shown.frame.geometry, object)
+    smooth = len(shown.objects) <= MOST_SMOOTH
+    memo = shown.source.drawn.setdefault((tolerance, smooth), MaskMemo())
+
+    def make(index: NDArray[np.int64]) -> list[str]:
+        lines = in_crs(_smooth(shown, index), place.grid) if smooth else polygons[index]
+        return for_display(lines, place, tolerance)
+
+    return memo.get(shown.objects, make)
+
+
+def _smooth(shown: Selected, index: NDArray[np.int64]) -> NDArray[Any]:
+    """Outlines of some objects, raster px, smoothed as in files; simplified they are later."""
+    import shapely
+
+    from samgeo_core.vectors.outline import drawn, shifts_of_book
+    from samgeo_core.vectors.style import OutlineStyle
+
+    source, objects = shown.source, shown.objects.select(index)
+    polygons = np.asarray(shown.frame.geometry, object)[index]
+    # Outlines follow pixel edges; what is left of fractions is rounding.
+    exact = shapely.transform(polygons, lambda xy: np.rint(source.place.grid.to_px_xy(xy)))
+    shifts = shifts_of_book(exact, objects.masks, objects.offsets_xy, source.pool.crossings)
+    smooth: NDArray[Any] = drawn(exact, OutlineStyle(tolerance_px=0.0), shifts)
+    return smooth
 
 
 def for_display(polygons: NDArray[Any], place: ResultPlace, tolerance_px: float) -> list[str]:

@@ -84,7 +84,7 @@ class RunSource:
     def __init__(self, run: Run, place: ResultPlace) -> None:
         self.run, self.place = run, place
         self.outlines: MaskMemo[tuple[Any, float, float]] = MaskMemo()
-        self.drawn: dict[float, MaskMemo[str]] = {}
+        self.drawn: dict[tuple[float, bool], MaskMemo[str]] = {}
         self._chosen: LruCache[SelectionRule, ObjectSet] = LruCache(_KEPT_CHOICES)
 
     @cached_property

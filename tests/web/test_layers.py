@@ -67,7 +67,8 @@ def test_polygons_and_masks_lie_on_the_image(
         )
         in_px = shapely.transform(shape(feature["geometry"]), frame.from_lnglat)
         side = feature["properties"]["object_id"] * 10
-        assert in_px.area == pytest.approx(side**2, rel=0.01)
+        # Smoothing takes the corners off; a square of 10 px loses the most.
+        assert in_px.area == pytest.approx(side**2, rel=0.06)
     zoom = frame.native_zoom
     for object_id, (x_px, y_px) in CENTRES.items():
         column, row, i, j = place_on_tiles(frame, zoom, x_px, y_px)
@@ -139,7 +140,8 @@ def test_many_objects_are_drawn_coarser(
     true = shapely.transform(selected(few).frame.geometry[0], result_place(few).grid.to_px_xy)
     for geometry, tolerance in [(fine, 0.5), (coarse, 4.0)]:
         drawn = shapely.transform(shape(geometry), grid.from_lnglat)
-        assert shapely.hausdorff_distance(drawn, true) <= tolerance + 0.01
+        # Half a pixel of smoothing comes to that of simplification.
+        assert shapely.hausdorff_distance(drawn, true) <= tolerance + 0.51
 
 
 def test_the_layer_is_made_once(make_scene: MakeScene, make_run: MakeRun) -> None:
