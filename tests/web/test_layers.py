@@ -68,7 +68,7 @@ def test_polygons_and_masks_lie_on_the_image(
         in_px = shapely.transform(shape(feature["geometry"]), frame.from_lnglat)
         side = feature["properties"]["object_id"] * 10
         # Smoothing takes the corners off; a square of 10 px loses the most.
-        assert in_px.area == pytest.approx(side**2, rel=0.08)
+        assert in_px.area == pytest.approx(side**2, rel=0.13)
     zoom = frame.native_zoom
     for object_id, (x_px, y_px) in CENTRES.items():
         column, row, i, j = place_on_tiles(frame, zoom, x_px, y_px)
