@@ -1,0 +1,1 @@
+"""Projects and styles for QGIS, written without QGIS."""
