@@ -32,12 +32,14 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     background = Background(context)
     background.start()
     context.jobs.start()
+    context.overviews.ask_for_all()
     try:
         yield {}
     finally:
         # First what takes longest to do again, as whoever ends the server may not wait for all.
         context.jobs.close()
         background.stop()
+        context.overviews.close()
         context.picks.close()
         context.teaching.close()
 

@@ -47,5 +47,9 @@ class CancelledError(SamGeoError):
     """The user cancelled; nothing is wrong."""
 
 
+class DiskFullError(SamGeoError):
+    """The server's disk has no room for more."""
+
+
 class NotReadyError(SamGeoError):
     """What is asked for is still being prepared; it can be had a moment later."""

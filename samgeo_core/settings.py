@@ -42,6 +42,12 @@ class Settings:
         max_run_pixels: SAMGEO_MAX_RUN_PIXELS, the most pixels one run may have; None sets no limit.
         max_visitor_bytes: SAMGEO_MAX_VISITOR_BYTES, the most that images and results of one visitor
             may take on the disk; None sets no limit.
+        max_upload_bytes: SAMGEO_MAX_UPLOAD_BYTES, the most one uploaded file may have.
+        max_unfinished_bytes: SAMGEO_MAX_UNFINISHED_BYTES, the most that unfinished uploads of one
+            visitor may have when they are whole.
+        max_uploads: SAMGEO_MAX_UPLOADS, how many uploads of one visitor may be unfinished.
+        upload_keep_hours: SAMGEO_UPLOAD_KEEP_HOURS, for how long an upload waits for its next part.
+        free_disk_bytes: SAMGEO_FREE_DISK_BYTES, how much of the disk uploads and overviews leave.
         password: SAMGEO_PASSWORD, what all visitors must know; None lets everybody in.
         requests_per_minute: SAMGEO_REQUESTS_PER_MINUTE, from one address; None sets no limit.
         metrics_token: SAMGEO_METRICS_TOKEN, with which Prometheus may ask /metrics; None has none.
@@ -65,6 +71,11 @@ class Settings:
     max_unfinished_runs: int = 5
     max_run_pixels: int | None = None
     max_visitor_bytes: int | None = None
+    max_upload_bytes: int = 20_000_000_000
+    max_unfinished_bytes: int = 40_000_000_000
+    max_uploads: int = 10
+    upload_keep_hours: float = 24.0
+    free_disk_bytes: int = 1_000_000_000
     password: str | None = field(default=None, repr=False)
     requests_per_minute: int | None = None
     metrics_token: str | None = field(default=None, repr=False)
@@ -101,6 +112,11 @@ class Settings:
             max_unfinished_runs=_whole("SAMGEO_MAX_UNFINISHED_RUNS") or 5,
             max_run_pixels=_whole("SAMGEO_MAX_RUN_PIXELS"),
             max_visitor_bytes=_whole("SAMGEO_MAX_VISITOR_BYTES"),
+            max_upload_bytes=_whole("SAMGEO_MAX_UPLOAD_BYTES") or cls.max_upload_bytes,
+            max_unfinished_bytes=_whole("SAMGEO_MAX_UNFINISHED_BYTES") or cls.max_unfinished_bytes,
+            max_uploads=_whole("SAMGEO_MAX_UPLOADS") or cls.max_uploads,
+            upload_keep_hours=_number("SAMGEO_UPLOAD_KEEP_HOURS") or cls.upload_keep_hours,
+            free_disk_bytes=_whole("SAMGEO_FREE_DISK_BYTES") or cls.free_disk_bytes,
             password=env.get("SAMGEO_PASSWORD") or None,
             requests_per_minute=_whole("SAMGEO_REQUESTS_PER_MINUTE"),
             metrics_token=env.get("SAMGEO_METRICS_TOKEN") or None,

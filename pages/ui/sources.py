@@ -138,6 +138,7 @@ def _take_in(source: BytesIO | Path, name: str, kind: SceneKind) -> Scene | None
             size = source.getbuffer().nbytes if isinstance(source, BytesIO) else 0
             check_storage(store, get_context().settings, state.owner, size)
         scene = store.add_scene(source, name, state.owner, kind=kind)
+        get_context().overviews.ask(scene)
         if kind == "sample" and look_at(scene).dark:
             scene = store.set_display(scene.scene_id, None, "percentile")
         state.open_scene(scene)

@@ -31,6 +31,8 @@ from samgeo_core.errors import RasterError, RasterTooLargeError, UnsupportedForm
 
 _log = logging.getLogger(__name__)
 
+_MAGIC_BYTES = 512
+
 FORMATS_SENTENCE = "GeoTIFF (also COG), PNG, JPEG and JPEG 2000 files can be opened"
 
 _DRIVERS_BY_MAGIC = (
@@ -98,7 +100,8 @@ def open_dataset(path: str | Path) -> Iterator[Any]:
         RasterError: the file is missing, empty or damaged, now or while the dataset is read.
     """
     source = local_file(path)
-    driver = _driver_of(source)
+    with source.open("rb") as file:
+        driver = driver_of(file.read(_MAGIC_BYTES), source.name)
     accept_pixels_without_place()
     with rasterio.Env(session=DummySession(), **_GDAL_OPTIONS):
         try:
@@ -112,6 +115,26 @@ def open_dataset(path: str | Path) -> Iterator[Any]:
         except (RasterioIOError, CPLE_BaseError) as error:
             # NOTE: some of rasterio's calls, such as that for tags, let GDAL's own errors through.
             raise _unreadable(source, error) from error
+
+
+def driver_of(head: bytes, name: str) -> str:
+    """GDAL's driver for a file of an allowed format, by its first bytes.
+
+    Args:
+        head: the first bytes.
+        name: what the file is called in the answer.
+
+    Raises:
+        UnsupportedFormatError: another format.
+    """
+    for magic, driver in _DRIVERS_BY_MAGIC:
+        if head.startswith(magic):
+            return driver
+    text = head[:_MAGIC_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
+    kind = next((kind for magic, kind in _KINDS_BY_MAGIC if text.startswith(magic)), None)
+    raise UnsupportedFormatError(
+        f"{name} is {kind or 'no image of a known format'}; {FORMATS_SENTENCE}."
+    )
 
 
 def local_file(path: str | Path) -> Path:
@@ -147,20 +170,6 @@ def local_file(path: str | Path) -> Path:
 def _is_address(path: str) -> bool:
     """Whether GDAL would take a path for something else than a file: URL, /vsi…, DRIVER:…."""
     return path.startswith("/vsi") or re.match(r"[A-Za-z][\w+.-]+:", path) is not None
-
-
-def _driver_of(source: Path) -> str:
-    """The GDAL driver of a file by its first bytes."""
-    with source.open("rb") as file:
-        head = file.read(512)
-    for magic, driver in _DRIVERS_BY_MAGIC:
-        if head.startswith(magic):
-            return driver
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    kind = next((kind for magic, kind in _KINDS_BY_MAGIC if text.startswith(magic)), None)
-    raise UnsupportedFormatError(
-        f"{source.name} is {kind or 'no image of a known format'}; {FORMATS_SENTENCE}."
-    )
 
 
 def _refuse_references(dataset: Any, source: Path) -> None:

@@ -27,7 +27,8 @@ class Background:
         context: the process's context.
         libraries_after_s: when what the first tile needs is imported.
         model_after_s: when the model is loaded, if its weights lie in the cache.
-        tidy_every_s: how often old scenes are looked for, if the settings limit their age.
+        tidy_every_s: how often old uploads are looked for, and old scenes if the settings limit
+            their age.
     """
 
     def __init__(
@@ -47,9 +48,7 @@ class Background:
 
     def start(self) -> None:
         """Begin; returns at once."""
-        tasks: list[Callable[[], None]] = [self._warm]
-        if self._context.settings.keep_days is not None:
-            tasks.append(self._tidy)
+        tasks: list[Callable[[], None]] = [self._warm, self._tidy]
         for task in tasks:
             thread = threading.Thread(target=task, name=f"samgeo{task.__name__}", daemon=True)
             self._threads.append(thread)
@@ -75,9 +74,11 @@ class Background:
 
     def _tidy(self) -> None:
         keep_days = self._context.settings.keep_days
-        while keep_days is not None:
+        while True:
             try:
-                self._context.store.clean_up(keep_days * SECONDS_PER_DAY)
+                self._context.uploads.clean_up()
+                if keep_days is not None:
+                    self._context.store.clean_up(keep_days * SECONDS_PER_DAY)
                 Shares(self._context.store).forget_lost()
             except OSError:
                 logger.exception("Tidying up failed; next try in %.0f s", self._tidy_every_s)

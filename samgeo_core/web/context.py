@@ -11,11 +11,13 @@ from samgeo_core.web.assets import Assets
 from samgeo_core.web.audit import AuditLog
 from samgeo_core.web.estimates import Estimator
 from samgeo_core.web.jobs import JobRunner
+from samgeo_core.web.overviews import OverviewMaker
 from samgeo_core.web.pick_desk import PickDesk
 from samgeo_core.web.recovery import recover_runs
 from samgeo_core.web.store import Store
 from samgeo_core.web.teach_desk import TeachDesk
 from samgeo_core.web.tiles import TileRenderer
+from samgeo_core.web.uploads import Uploads
 from samgeo_core.web.work import do_job
 
 
@@ -33,6 +35,8 @@ class AppContext:
         picks: single objects that visitors point at.
         teaching: classes of objects, and what is needed to learn them.
         audit: what happened, and when.
+        uploads: files that haven't arrived whole yet.
+        overviews: makes smaller copies of large rasters.
     """
 
     settings: Settings
@@ -44,6 +48,8 @@ class AppContext:
     picks: PickDesk
     teaching: TeachDesk
     audit: AuditLog
+    uploads: Uploads
+    overviews: OverviewMaker
 
     @classmethod
     def create(cls, settings: Settings) -> AppContext:
@@ -65,9 +71,11 @@ class AppContext:
         )
         assets, picks = Assets(settings.assets_dir), PickDesk(settings, store.root)
         teaching = TeachDesk(store)
+        overviews = OverviewMaker(store, settings.free_disk_bytes)
         context = cls(
-            settings, store, jobs, estimates, TileRenderer(), assets, picks, teaching, audit
-        )
+            settings, store, jobs, estimates, TileRenderer(), assets, picks, teaching, audit,
+            Uploads(store, settings), overviews,
+        )  # fmt: skip
         return context
 
     def delete_run(self, run_id: str, owner: str | None = None) -> None:
@@ -88,6 +96,7 @@ class AppContext:
             NotFoundError: unknown, or not the owner's.
         """
         scene = self.store.scene(scene_id, owner)
+        self.overviews.cancel(scene.scene_id)
         for run in self.store.runs(scene_id=scene.scene_id):
             self.jobs.cancel(run.run_id)
             self.teaching.cancel(run.run_id)
@@ -98,7 +107,7 @@ class AppContext:
 
         Results that a visitor made of images of others go, too.
         """
-        deleted = 0
+        deleted = self.uploads.cancel_all_of(owner)
         for scene in self.store.scenes(owner):
             deleted += 1 + len(self.store.runs(scene_id=scene.scene_id))
             self.delete_scene(scene.scene_id)

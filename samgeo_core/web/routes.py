@@ -50,6 +50,7 @@ from samgeo_core.web.rules import rule_from_query
 from samgeo_core.web.selected import run_source, version_of
 from samgeo_core.web.share_routes import ShareRoutes
 from samgeo_core.web.stored import ViewBox, view_layer
+from samgeo_core.web.upload_routes import UploadRoutes
 from samgeo_core.web.urls import base_path
 
 logger = logging.getLogger(__name__)
@@ -196,6 +197,7 @@ def build_routes(context: AppContext, base: str = "") -> list[BaseRoute]:
     asked += PickRoutes(context).handlers
     asked += EditRoutes(context, base).handlers
     asked += CompareRoutes(context).handlers
+    asked += UploadRoutes(context).handlers
     ours = [Route(prefix + path, _guarded(run), methods=[method]) for method, path, run in asked]
     return [*ours, *ShareRoutes(context, base).routes]
 

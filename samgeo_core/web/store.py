@@ -123,6 +123,29 @@ class Store:
         self._tell("scene added", owner, scene=scene_id, kind=kind)
         return scene
 
+    def adopt_scene(self, folder: Path, name: str, owner: str) -> Scene:
+        """Take in a raster that lies on the store's disk already, by moving its folder.
+
+        Args:
+            folder: with the raster as "source"; its name is the id of the scene.
+            name: what the visitor calls it.
+            owner: token of the visitor.
+
+        Raises:
+            RasterError: it is not a raster this installation opens; the folder stays.
+        """
+        kept = self._scenes_dir / checked_id(folder.name)
+        scene = Scene(
+            folder.name, clean_name(name), folder, folder / "source", owner, "upload",
+            time.time(), self.max_pixels,
+        )  # fmt: skip
+        _ = scene.raster
+        write_scene(scene)
+        # One step: there is never half a scene, nor two of one upload.
+        folder.rename(kept)
+        self._tell("scene added", owner, scene=scene.scene_id, kind=scene.kind)
+        return replace(scene, folder=kept, source=kept / "source")
+
     def scene(self, scene_id: str, owner: str | None = None) -> Scene:
         """The scene of an id.
 

@@ -24,6 +24,7 @@ from samgeo_core.reading.stretch import Stretch
 from samgeo_core.results.labels import Labels, label_raster
 from samgeo_core.tile import TileImage
 from samgeo_core.web.cache import LruCache
+from samgeo_core.web.overviews import open_overview, overview_factors
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.results import ResultPlace, result_place
 from samgeo_core.web.selected import run_source, selected, version_of
@@ -133,6 +134,9 @@ class TileRenderer:
 
     def _read(self, scene: Scene, view: View) -> Block:
         raster, stretch = scene.raster, scene.stretch
+        stored = [f for f in overview_factors(scene) if f <= view.factor]
+        if stored:
+            return _read_stored(scene, view, stored[-1])
         factor = _overview_factor(raster)
         if factor is not None and view.factor >= factor:
             key = (scene.scene_id, scene.version, scene.display)
@@ -202,6 +206,21 @@ def _draw_labels(
 
 def _read_reduced(raster: Raster, stretch: Stretch, window: Window, shape_hw: ShapeHW) -> TileImage:
     return raster.read(window, stretch=stretch, shape_hw=shape_hw, resampling=Resampling.average)
+
+
+def _read_stored(scene: Scene, view: View, factor: int) -> Block:
+    """The pixels of a view out of the scene's own overview of a factor."""
+    window, raster = view.window, open_overview(scene, factor)
+    left, top = window.x // factor, window.y // factor
+    right = min(-(-(window.x + window.width) // factor), raster.shape_hw[1])
+    bottom = min(-(-(window.y + window.height) // factor), raster.shape_hw[0])
+    inside = Window(left, top, right - left, bottom - top)
+    step = view.factor // factor
+    shape_hw = -(-inside.height // step), -(-inside.width // step)
+    rgba = _rgba(_read_reduced(raster, scene.stretch, inside, shape_hw))
+    # NOTE: the last pixels of an overview may reach beyond the raster.
+    size = Affine.scale(factor * inside.width / shape_hw[1], factor * inside.height / shape_hw[0])
+    return Block(rgba, Affine.translation(left * factor, top * factor) @ size)
 
 
 def _rgba(tile: TileImage) -> RGBA:
