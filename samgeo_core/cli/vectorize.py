@@ -32,7 +32,7 @@ def add_vectorize_command(commands: argparse._SubParsersAction[argparse.Argument
         type=Path,
         metavar="OUT",
         help="the layer; its name decides the format: .gpkg, .shp, .shp.zip, .geojson, .fgb, "
-        ".parquet, .kml; or training data: .coco.zip, .yolo.zip",
+        ".parquet, .kml, .dxf; or training data: .coco.zip, .yolo.zip",
     )
     parser.add_argument(
         "--product",

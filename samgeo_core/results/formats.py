@@ -22,6 +22,7 @@ import shapely
 from pyarrow.parquet import ParquetWriter
 
 from samgeo_core.results.batches import Batches, stored_batches, write_ogr_batches
+from samgeo_core.results.dxf import write_dxf
 from samgeo_core.results.lonlat import to_lonlat
 from samgeo_core.vectors.fields import key_text, short_name
 
@@ -218,5 +219,6 @@ FORMATS: dict[str, VectorFormat] = {
         VectorFormat(
             "kml", "KML", ".kml", "application/vnd.google-earth.kml+xml", True, _write_kml
         ),
+        VectorFormat("dxf", "DXF (outlines for CAD)", ".dxf", "image/vnd.dxf", False, write_dxf),
     )
 }

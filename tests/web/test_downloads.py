@@ -20,13 +20,15 @@ from samgeo_core.web.store import Store
 from tests.web.conftest import OWNER, MakeRun, MakeScene
 
 SHAPE = {"shape_hw": (120, 160)}
-VECTORS = ["gpkg", "shp.zip", "geojson", "fgb", "parquet", "kml"]
+VECTORS = ["gpkg", "shp.zip", "geojson", "fgb", "parquet", "kml", "dxf"]
 OWN = SelectionRule.keep_all()
 LARGE, NONE = replace(OWN, min_area_px=400), replace(OWN, min_area_px=1e9)
 
 
 def read_vectors(path: Path) -> gpd.GeoDataFrame:
-    return gpd.read_parquet(path) if path.suffix == ".parquet" else gpd.read_file(path)
+    if path.suffix == ".parquet":
+        return gpd.read_parquet(path)
+    return gpd.read_file(path, layer="objects" if path.suffix == ".gpkg" else None)
 
 
 def test_what_there_is_to_download() -> None:
@@ -122,7 +124,7 @@ def test_the_bundle_holds_everything(
     out = tmp_path / "out"
     for suffix in ("gpkg", "geojson", "fgb", "parquet", "kml"):
         assert len(read_vectors(out / f"objects.{suffix}")) == len(ids)
-    assert sorted(gpd.read_file(out / "objects.gpkg")["object_id"]) == ids
+    assert sorted(gpd.read_file(out / "objects.gpkg", layer="objects")["object_id"]) == ids
     with rasterio.open(out / "labels.tif") as dataset:
         assert np.unique(dataset.read(1)).tolist() == [0, *ids]
     record = json.loads((out / "run.json").read_text())
