@@ -83,7 +83,8 @@ def write_project(
     order = SubElement(document, "layerorder")
     maps = SubElement(document, "projectlayers")
     for number, layer in enumerate(layers):
-        layer_id = f"{layer.table or layer.provider}_{number}"
+        # NOTE: QGIS gives layers with names of ten letters or less new ones, and loses them so.
+        layer_id = f"samgeo_studio_{number}_{layer.table or layer.provider}"
         told = {"id": layer_id, "name": layer.title, "providerKey": layer.provider}
         state = "Qt::Checked" if layer.shown else "Qt::Unchecked"
         told |= {
@@ -94,8 +95,12 @@ def write_project(
         SubElement(tree, "layer-tree-layer", told)
         SubElement(order, "layer", {"id": layer_id})
         maps.append(_map_layer(layer, layer_id, crs))
-    paths = SubElement(SubElement(document, "properties"), "Paths")
+    properties = SubElement(document, "properties")
+    paths = SubElement(properties, "Paths")
     SubElement(paths, "Absolute", {"type": "bool"}).text = "false"
+    # Without this QGIS takes the project for one without a CRS.
+    systems = SubElement(properties, "SpatialRefSys")
+    SubElement(systems, "ProjectionsEnabled", {"type": "int"}).text = str(int(crs is not None))
     text = tostring(document, encoding="unicode")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(

@@ -34,7 +34,7 @@ class Part:
     color: str
     value: str = ""
     span: tuple[float, float] | None = None
-    alpha: float = 0.55
+    alpha: float = 0.4
     outline: str = _OUTLINE
 
 

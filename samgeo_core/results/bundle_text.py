@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import geopandas as gpd
 
+from samgeo_core.qgis.commands import python_lines, segment_command
 from samgeo_core.vectors.fields import field_of
 
 _FILES = {
+    "project.qgz": "project for QGIS 3.22 and later: open this one",
+    "image.tif": "the image as the model saw it, 8 bits",
     "labels.tif": "raster of object ids; 0 = no object",
     "mask.tif": "raster mask; 255 = an object, 0 = none",
     "classes.tif": "raster of classes with their colours; run.json names its values",
     "annotations.png": "picture of the objects",
     "run.json": "how this was made: model, parameters, hashes, figures",
-    "objects.gpkg": "polygons, GeoPackage (QGIS, ArcGIS): the one to open if in doubt",
+    "objects.gpkg": "polygons with styles, GeoPackage; also partition, prompts, edits",
     "shapefile/objects.shp": "polygons, Shapefile; objects.fields.csv tells its short names",
     "objects.geojson": "polygons, GeoJSON in longitude and latitude (WGS 84)",
     "objects.fgb": "polygons, FlatGeobuf",
     "objects.parquet": "polygons, GeoParquet",
     "objects.kml": "polygons, KML (Google Earth) in longitude and latitude (WGS 84)",
+    "objects.dxf": "outlines, DXF (CAD), layers by class, without attributes",
 }
 
 
-def bundle_readme(frame: gpd.GeoDataFrame, names: Sequence[str], count: int | None = None) -> str:
+def bundle_readme(
+    frame: gpd.GeoDataFrame,
+    names: Sequence[str],
+    count: int | None = None,
+    record: Mapping[str, Any] | None = None,
+) -> str:
     """README.txt of an archive.
 
     Args:
         frame: the layer in it.
         names: the files in it.
         count: how many objects it has, where ``frame`` is only some of its rows.
+        record: its run.json; None leaves out how it is made again.
     """
     if frame.crs is None:
         place = (
@@ -55,5 +66,19 @@ def bundle_readme(frame: gpd.GeoDataFrame, names: Sequence[str], count: int | No
             "Columns of the polygons",
             *(f"  {name:<15} {column.told}" for name, column in columns if column is not None),
             "",
+            *_made_again(record),
         ]
     )
+
+
+def _made_again(record: Mapping[str, Any] | None) -> list[str]:
+    """How the run is made again; corrections and classes aren't made by a command."""
+    if record is None:
+        return []
+    told = [f"It was made of {record.get('raster', 'an image')} on {record.get('created', '?')}."]
+    if "picked" in record:
+        told.append("Single objects were picked on the map; their prompts are in the GeoPackage.")
+        return ["Made again", *told, ""]
+    told += ["On the command line:", "", f"  {segment_command(record)}", "", "In Python:", ""]
+    told += [f"  {line}" for line in python_lines(record).splitlines()]
+    return ["Made again", *told, ""]

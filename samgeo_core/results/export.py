@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import zipfile
 from pathlib import Path
@@ -11,10 +12,12 @@ import pyarrow
 from pyogrio.errors import DataLayerError, DataSourceError
 
 from samgeo_core.errors import ExportError
+from samgeo_core.reading.raster import Raster
 from samgeo_core.results.batches import Batches, stored_batches
 from samgeo_core.results.bundle_text import bundle_readme
 from samgeo_core.results.files import replacing
 from samgeo_core.results.formats import FORMATS, VectorFormat
+from samgeo_core.streaming.options import NO_LIMIT_PX
 
 __all__ = [
     "FORMATS",
@@ -36,7 +39,13 @@ _SUFFIXES = {
     ".json": "geojson",
     ".geoparquet": "parquet",
 }
-_RUN_FILES = ("run.json", "labels.tif", "mask.tif", "classes.tif", "annotations.png")
+_RUN_FILES = ("run.json", "image.tif", "labels.tif", "mask.tif", "classes.tif", "annotations.png")
+_PROJECT_RASTERS = {
+    "image.tif": "Image as the model saw it",
+    "classes.tif": "Classes",
+    "labels.tif": "Labels (object ids)",
+    "mask.tif": "Mask",
+}
 _COMPRESSED_SUFFIXES = {".tif", ".png", ".parquet"}
 
 
@@ -152,16 +161,21 @@ def _unreadable(path: Path, layer: str, error: Exception) -> ExportError:
 
 
 def write_bundle(
-    path: str | Path, run_dir: str | Path, frame: gpd.GeoDataFrame | None = None
+    path: str | Path,
+    run_dir: str | Path,
+    frame: gpd.GeoDataFrame | None = None,
+    partition: gpd.GeoDataFrame | None = None,
 ) -> None:
-    """Write a zip archive of a run: polygons in every format, rasters, run.json and README.txt.
+    """Write a zip archive of a run: a QGIS project, polygons, rasters, run.json and README.txt.
 
     Formats that need longitude and latitude are left out where the layer has no CRS.
 
     Args:
         path: the archive; one that exists is replaced.
-        run_dir: folder of a run, see `write_run`.
+        run_dir: folder of a run, see `write_run`; what it has of image.tif, prompts and corrections
+            goes along.
         frame: the layer to write; None takes the run's own.
+        partition: the layer without gaps to write beside it.
 
     Raises:
         ExportError: the folder holds no finished run, or the archive can't be written.
@@ -175,8 +189,10 @@ def write_bundle(
         replacing(Path(path)) as zipped,
     ):
         files |= _write_layers(frame, Path(temporary))
+        files |= _write_project(Path(temporary), folder, frame, partition, files)
         with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-            archive.writestr("README.txt", bundle_readme(frame, list(files)))
+            record = json.loads(files["run.json"].read_text("utf-8"))
+            archive.writestr("README.txt", bundle_readme(frame, list(files), record=record))
             for name, file in files.items():
                 stored = file.suffix in _COMPRESSED_SUFFIXES
                 archive.write(file, name, zipfile.ZIP_STORED if stored else None)
@@ -195,3 +211,33 @@ def _write_layers(frame: gpd.GeoDataFrame, folder: Path) -> dict[str, Path]:
             write_vector(frame, folder / f"{LAYER}{kind.suffix}")
     written = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path for path in written}
+
+
+def _write_project(
+    folder: Path,
+    run_dir: Path,
+    frame: gpd.GeoDataFrame,
+    partition: gpd.GeoDataFrame | None,
+    files: dict[str, Path],
+) -> dict[str, Path]:
+    """A project over what lies in a folder, whose GeoPackage gets the other layers and styles."""
+    from samgeo_core.qgis.bundle import PROJECT, BundleLayers, add_layers, write_run_project
+
+    layers = BundleLayers(frame, partition, _extent_of(run_dir / "labels.tif", frame))
+    add_layers(folder / f"{LAYER}.gpkg", run_dir, layers)
+    rasters = {name: told for name, told in _PROJECT_RASTERS.items() if name in files}
+    title = str(json.loads(files["run.json"].read_text("utf-8")).get("raster", "Objects"))
+    write_run_project(folder / PROJECT, f"{LAYER}.gpkg", rasters, layers, title)
+    return {PROJECT: folder / PROJECT}
+
+
+def _extent_of(labels: Path, frame: gpd.GeoDataFrame) -> tuple[float, float, float, float]:
+    """What a map shows at first: the raster, or the objects where it isn't there."""
+    if labels.is_file():
+        grid = Raster.open(labels, max_pixels=NO_LIMIT_PX).grid
+        height, width = grid.shape_hw
+        corners = grid.to_crs_xy([[0, 0], [width, 0], [0, height], [width, height]])
+        (left, bottom), (right, top) = corners.min(0).tolist(), corners.max(0).tolist()
+        return left, bottom, right, top
+    left, bottom, right, top = frame.total_bounds.tolist() if len(frame) else (0.0, 0.0, 1.0, 1.0)
+    return left, bottom, right, top

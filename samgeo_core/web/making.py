@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from samgeo_core.config import SegmentConfig
+from samgeo_core.edits.history import EDITS_FILE
 from samgeo_core.errors import ExportError, NotFoundError, RasterError
 from samgeo_core.reading.stretch import StretchMode
+from samgeo_core.tile import TileImage
 from samgeo_core.web.classes import (
     CLASSES_FILE,
     classes_record,
-    frame_with_classes,
+    classes_version,
     write_class_raster,
 )
 from samgeo_core.web.finished import ExportChoice, finished_layer
@@ -23,6 +27,11 @@ from samgeo_core.web.selected import Selected
 from samgeo_core.web.training import TRAINING_FILES, make_training
 
 logger = logging.getLogger(__name__)
+
+MOST_IN_PARTITION = 5_000
+"""Of how many objects the archive has a partition, which takes the longest to draw."""
+
+PROMPTS_FILE = "prompts.geojson"
 
 FindImage = Callable[[], Scene] | None
 
@@ -61,29 +70,51 @@ def _make_layer(chosen: Selected, path: Path, image: FindImage, choice: ExportCh
 
 
 def _make_bundle(chosen: Selected, path: Path, image: FindImage) -> None:
-    """Everything in one archive; what the run wrote is made anew of other objects than its own."""
+    """Everything in one archive, with a project for QGIS, of the objects as they are shown."""
     from samgeo_core.results.export import write_bundle
 
-    frame = frame_with_classes(chosen)
-    if chosen.is_own and frame is chosen.frame:
-        write_bundle(path, chosen.source.run.folder, frame)
-        return
-    with tempfile.TemporaryDirectory(prefix=".bundle-", dir=path.parent) as folder:
-        for name, make in _MAKERS.items():
-            make(chosen, Path(folder) / name)
-        if frame is not chosen.frame:
-            _make_classes(chosen, Path(folder) / CLASSES_FILE)
+    run, own = chosen.source.run, ExportChoice()
+    with tempfile.TemporaryDirectory(prefix=".bundle-", dir=path.parent) as name:
+        folder = Path(name)
+        for filename, make in _MAKERS.items():
+            make(chosen, folder / filename)
+        if classes_version(run):
+            _make_classes(chosen, folder / CLASSES_FILE)
+        for kept in (PROMPTS_FILE, EDITS_FILE):
+            if (run.folder / kept).is_file():
+                shutil.copyfile(run.folder / kept, folder / kept)
         try:
-            _make_picture(chosen, Path(folder) / "annotations.png", image)
+            _make_picture(chosen, folder / "annotations.png", image)
+            _make_image(chosen, folder / "image.tif", image)
         except ExportError as error:
-            logger.info("No picture in the archive of run %s: %s", chosen.source.run.run_id, error)
-        write_bundle(path, folder, frame)
+            logger.info("No picture in the archive of run %s: %s", run.run_id, error)
+        partition = None
+        if len(chosen.objects) <= MOST_IN_PARTITION:
+            partition = finished_layer(chosen, replace(own, product="partition")).whole()
+        write_bundle(path, folder, finished_layer(chosen, own).whole(), partition)
+
+
+def _make_image(chosen: Selected, path: Path, image: FindImage) -> None:
+    """What the model saw, so that a project has something below its outlines."""
+    from samgeo_core.results.geotiff import write_geotiff
+
+    place, tile = chosen.source.place, _seen(chosen, image)
+    write_geotiff(path, tile.rgb.transpose(2, 0, 1), place.grid)
 
 
 def _make_picture(chosen: Selected, path: Path, image: FindImage) -> None:
     """The objects over what the model saw."""
     from samgeo_core.results.annotate import write_annotation
 
+    write_annotation(path, chosen.objects, _seen(chosen, image))
+
+
+def _seen(chosen: Selected, image: FindImage) -> TileImage:
+    """The pixels as the model saw them.
+
+    Raises:
+        ExportError: the image is gone.
+    """
     run = chosen.source.run
     config = SegmentConfig.from_dict(run.config)
     try:
@@ -92,10 +123,9 @@ def _make_picture(chosen: Selected, path: Path, image: FindImage) -> None:
         raster = image().raster
         bands = config.bands or raster.default_bands()
         stretch = raster.stretch(bands, cast(StretchMode, config.stretch))
-        tile = raster.read(run.area, bands=bands, stretch=stretch)
+        return raster.read(run.area, bands=bands, stretch=stretch)
     except (NotFoundError, RasterError) as error:
         raise ExportError(f"No picture can be drawn of these objects: {error}") from error
-    write_annotation(path, chosen.objects, tile)
 
 
 def _make_labels(chosen: Selected, path: Path) -> None:

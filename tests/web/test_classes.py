@@ -192,7 +192,7 @@ def test_archive_record_and_map_tell_the_classes(desk: TeachDesk, run: Run, tmp_
     assert isinstance(bundle, ReadyFile)
     with zipfile.ZipFile(bundle.path) as archive:
         assert "class_name" in archive.read("README.txt").decode()
-        layer = gpd.read_file(archive.extract("objects.gpkg", tmp_path))
+        layer = gpd.read_file(archive.extract("objects.gpkg", tmp_path), layer="objects")
         assert json.loads(archive.read("run.json"))["classes"] == told["classes"]
         assert "classes.tif" in archive.namelist()
     assert set(layer["class_name"]) == {"Dächer", "Fields"}

@@ -1,0 +1,75 @@
+"""The command line and the lines of Python that make a result again."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from samgeo_core.config import AutomaticConfig, SegmentConfig, SelectionRule
+
+IMAGE, OUT = "IMAGE.tif", "results"
+
+
+def segment_command(record: Mapping[str, Any]) -> str:
+    """The command of a run.
+
+    Args:
+        record: its run.json.
+    """
+    values = record.get("parameters", {})
+    config = SegmentConfig.from_dict(values)
+    words = ["python", "-m", "samgeo_core", "segment", IMAGE, OUT, "--preset", config.preset]
+    words += ["--model", config.model]
+    if config.bands is not None:
+        words += ["--bands", ",".join(map(str, config.bands))]
+    if config.stretch != "auto":
+        words += ["--stretch", config.stretch]
+    if config.window_px is not None:
+        words += ["--window", str(config.window_px)]
+    if area := _part_of(record):
+        words += ["--area", ",".join(map(str, area))]
+    plain = AutomaticConfig()
+    for item in dataclasses.fields(plain):
+        value = getattr(config.automatic, item.name)
+        if value != getattr(plain, item.name) and item.name != "point_grids":
+            words += [f"--{item.name.replace('_', '-')}", str(value)]
+    if streaming := record.get("streaming"):
+        words += ["--region", str(streaming["region_px"]), "--margin", str(streaming["margin_px"])]
+    return shlex.join([*words, *_rule_words(record, config)])
+
+
+def python_lines(record: Mapping[str, Any]) -> str:
+    """The same in Python, for runs in one piece."""
+    config = SegmentConfig.from_dict(record.get("parameters", {}))
+    area = _part_of(record)
+    more = f", area=Window({', '.join(map(str, area))})" if area else ""
+    names = "Raster, SegmentConfig, Window, segment, write_run"
+    return "\n".join(
+        [
+            f"from samgeo_core import {names}",
+            f"config = SegmentConfig.from_dict({config.to_dict()!r})",
+            f'found = segment(Raster.open("{IMAGE}"), config{more})',
+            f'write_run(found, "{OUT}")',
+        ]
+    )
+
+
+def _rule_words(record: Mapping[str, Any], config: SegmentConfig) -> list[str]:
+    """What differs from the rule of the preset."""
+    written = record.get("selection")
+    if not written:
+        return []
+    rule, words = SelectionRule.from_dict(written), []
+    plain = dataclasses.replace(config, selection=None).rule
+    for item in dataclasses.fields(rule):
+        value = getattr(rule, item.name)
+        if value != getattr(plain, item.name):
+            words += [f"--{item.name.replace('_', '-')}", str(value).lower()]
+    return words
+
+
+def _part_of(record: Mapping[str, Any]) -> list[int] | None:
+    area = record.get("area_px")
+    return [int(value) for value in area] if area else None

@@ -1,0 +1,56 @@
+"""Opens a project with QGIS and tells as JSON what it found; run by the system's Python.
+
+Arguments: the project, a GeoPackage, the picture to write.
+"""
+
+import json
+import sys
+
+from qgis.core import (
+    QgsApplication,
+    QgsMapRendererParallelJob,
+    QgsMapSettings,
+    QgsProject,
+    QgsVectorLayer,
+)
+from qgis.PyQt.QtCore import QSize
+from qgis.PyQt.QtGui import QColor
+
+QgsApplication.setPrefixPath("/usr", True)
+application = QgsApplication([], False)
+application.initQgis()
+
+project = QgsProject.instance()
+told = {"read": project.read(sys.argv[1]), "layers": [], "crs": project.crs().authid()}
+root = project.layerTreeRoot()
+for node in root.findLayers():
+    layer = node.layer()
+    item = {"title": layer.name(), "valid": layer.isValid(), "shown": node.isVisible()}
+    item["provider"] = layer.providerType()
+    item["extent"] = layer.extent().toString(3)
+    if isinstance(layer, QgsVectorLayer):
+        renderer = layer.renderer()
+        item["rows"] = layer.featureCount()
+        item["renderer"] = renderer.type()
+        parts = getattr(renderer, "categories", getattr(renderer, "ranges", list))()
+        item["parts"] = [(part.label(), part.symbol().color().name()) for part in parts]
+    told["layers"].append(item)
+
+fresh = QgsVectorLayer(f"{sys.argv[2]}|layername=objects", "fresh", "ogr")
+told["fresh"] = {"valid": fresh.isValid(), "renderer": fresh.renderer().type()}
+
+settings = QgsMapSettings()
+settings.setOutputSize(QSize(900, 900))
+settings.setBackgroundColor(QColor("white"))
+settings.setLayers([node.layer() for node in root.findLayers() if node.isVisible()])
+settings.setDestinationCrs(project.crs())
+settings.setExtent(project.viewSettings().defaultViewExtent() or fresh.extent())
+if settings.extent().isEmpty():
+    settings.setExtent(fresh.extent())
+job = QgsMapRendererParallelJob(settings)
+job.start()
+job.waitForFinished()
+job.renderedImage().save(sys.argv[3])
+print(json.dumps(told))
+sys.stdout.flush()
+application.exitQgis()
