@@ -1,8 +1,9 @@
 """How rasters look in QGIS: labels, masks, classes, pictures (elements of the format of 3.22).
 
-Colours of labels up to 255 are in the file itself (`results.labels`). QGIS reads a table of colours
-of 16 bits, too, but TIFF would repeat 65,536 of them in every overview, and a raster of 32 bits can't
-have one; so those get their colours here, and in a .qml beside the file, which QGIS takes by itself.
+Colours of labels up to 255 are in the file itself (`results.labels`). A table of colours of 16 bits
+can be read, too, but TIFF would repeat 65,536 of them in every overview, and a raster of 32 bits
+can't have one; so those get their colours here, and in a .qml beside the file, which QGIS takes by
+itself.
 """
 
 from __future__ import annotations

@@ -19,6 +19,9 @@ from samgeo_core.windows import ShapeHW, Window
 Labels = NDArray[Any]
 """Whole numbers [H, W]: the id of the object each pixel belongs to, 0 for none."""
 
+_MASK_COLORS: ColorTable = {0: (0, 0, 0, 0), 255: (255, 255, 255, 255)}
+"""As programs that know no table show a mask, so that both show the same."""
+
 
 def label_raster(objects: ObjectSet, *, step: int = 1, window: Window | None = None) -> Labels:
     """Paint object ids, the largest object first, so that smaller ones lie on top.
@@ -155,18 +158,18 @@ def writing_labels(
 
 
 def write_mask_raster(path: str | Path, mask: NDArray[np.uint8], grid: GeoGrid) -> None:
-    """Write a binary mask as GeoTIFF with nodata 0.
+    """Write a binary mask as GeoTIFF with nodata 0 and a table of two colours.
 
     Raises:
         ParameterError: the grid has another shape.
         ExportError: the file can't be written.
     """
-    write_geotiff(path, mask, grid, nodata=0)
+    write_geotiff(path, mask, grid, nodata=0, color_table=_MASK_COLORS)
 
 
 def writing_mask(path: str | Path, grid: GeoGrid) -> AbstractContextManager[Any]:
     """Write a binary mask part by part; yields and raises what `writing_geotiff` does."""
-    return writing_geotiff(path, grid, np.uint8, nodata=0)
+    return writing_geotiff(path, grid, np.uint8, nodata=0, color_table=_MASK_COLORS)
 
 
 def label_dtype(highest: int) -> type[np.unsignedinteger[Any]]:

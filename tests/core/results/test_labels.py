@@ -8,6 +8,7 @@ import rasterio
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from rasterio.crs import CRS
 from scipy import ndimage
 
@@ -173,6 +174,10 @@ def test_mask_rasters_read_back(tmp_path: Path) -> None:
     with rasterio.open(tmp_path / "mask.tif") as dataset:
         np.testing.assert_array_equal(dataset.read(1), mask)
         assert dataset.nodata == 0
+        assert dataset.colorinterp[0].name == "palette"
+        assert dataset.colormap(1)[255][:3] == (255, 255, 255)
+    # Programs that apply the table see what others see.
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "mask.tif").convert("L")), mask)
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
