@@ -7,9 +7,10 @@ from pages.ui.errors import friendly
 from pages.ui.facts import raster_advice, raster_facts
 from pages.ui.layout import PICK, SEGMENT, advice_list, fact_list
 from pages.ui.map import MapView, base_url, build_map, satellite_at_start, show_map
-from pages.ui.sources import recent_scenes, sample_gallery, server_files, upload_box
+from pages.ui.sources import recent_scenes, sample_gallery, server_files
 from pages.ui.state import current_scene
 from pages.ui.text import plain
+from pages.ui.upload_box import upload_box
 from pages.ui.your_data import your_data
 from samgeo_core.web.records import Scene
 from samgeo_core.web.urls import tile_template

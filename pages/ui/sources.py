@@ -1,4 +1,4 @@
-"""The three ways to an image: a file from the visitor, a sample, a file of the server."""
+"""Ways to an image besides an upload: a sample, a file of the server, one that was open before."""
 
 from __future__ import annotations
 
@@ -13,32 +13,14 @@ from pages.ui.errors import friendly
 from pages.ui.layout import empty
 from pages.ui.state import get_state
 from pages.ui.text import plain, size_bytes
+from pages.ui.upload_box import UPLOAD_TYPES
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.samples import Sample, list_samples, sample_path
 from samgeo_core.web.context import get_context
-from samgeo_core.web.limits import check_storage
-from samgeo_core.web.records import Scene, SceneKind
+from samgeo_core.web.records import SceneKind
 
-UPLOAD_TYPES = ["tif", "tiff", "png", "jpg", "jpeg", "jp2", "j2k"]
 THUMBNAIL_WH = (480, 300)
 MOST_FILES_LISTED = 500
-
-
-def upload_box() -> None:
-    """Take a file from the visitor."""
-    state = get_state()
-    upload = st.file_uploader(
-        "Image file",
-        type=UPLOAD_TYPES,
-        key=f"upload_{state.uploads}",
-        help="GeoTIFF (also COG), PNG, JPEG or JPEG 2000, of any number of bands.",
-    )
-    if upload is None:
-        return
-    # A new key empties the box, and with it the memory that the file takes.
-    state.uploads += 1
-    with st.spinner("Reading the image…"):
-        _take_in(upload, upload.name, "upload")
 
 
 def sample_gallery() -> None:
@@ -129,18 +111,13 @@ def _thumbnail(path: str) -> bytes:
     return target.getvalue()
 
 
-def _take_in(source: BytesIO | Path, name: str, kind: SceneKind) -> Scene | None:
+def _take_in(path: Path, name: str, kind: SceneKind) -> None:
     """Add a scene to the store and turn to it; an unusable file becomes a sentence."""
-    state = get_state()
+    state, context = get_state(), get_context()
     with friendly():
-        store = get_context().store
-        if kind == "upload":
-            size = source.getbuffer().nbytes if isinstance(source, BytesIO) else 0
-            check_storage(store, get_context().settings, state.owner, size)
-        scene = store.add_scene(source, name, state.owner, kind=kind)
-        get_context().overviews.ask(scene)
+        scene = context.store.add_scene(path, name, state.owner, kind=kind)
+        context.overviews.ask(scene)
         if kind == "sample" and look_at(scene).dark:
-            scene = store.set_display(scene.scene_id, None, "percentile")
+            scene = context.store.set_display(scene.scene_id, None, "percentile")
         state.open_scene(scene)
         st.rerun()
-    return None

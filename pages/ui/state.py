@@ -25,7 +25,6 @@ class StudioState:
         scene_id: the scene the visitor works on.
         run_id: the run whose progress or result is shown.
         watching: the run whose progress is on the visitor's screen.
-        uploads: how many files were taken in; a new number empties the upload box.
         center_px: where the try-out area was placed, x and y in px; None is the middle.
         last_click: the click on the map that was heard last, (lat, lng).
         picks: the picking session of each scene, by the scene's id.
@@ -36,7 +35,6 @@ class StudioState:
     scene_id: str | None = None
     run_id: str | None = None
     watching: str | None = None
-    uploads: int = 0
     center_px: tuple[float, float] | None = None
     last_click: tuple[float, float] | None = None
     picks: dict[str, str] = field(default_factory=dict)

@@ -240,18 +240,6 @@ def test_a_raster_without_crs_below_a_prefix(
     assert width <= 390
 
 
-def test_an_unusable_upload_is_a_sentence(server: Server, visit: Callable[..., Visit]) -> None:
-    page = visit(server.url).page
-    page.get_by_text("Or start with a sample").wait_for()
-    page.set_input_files(
-        "input[type=file]",
-        {"name": "photo.png", "mimeType": "image/png", "buffer": b"this is no picture"},
-    )
-    alert = page.get_by_role("alert")
-    alert.wait_for()
-    assert "can be opened" in alert.inner_text()
-
-
 def test_a_run_can_be_followed_and_cancelled(
     server: Server, visit: Callable[..., Visit], town: GeneratedScene
 ) -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui.sources import list_rasters
+from samgeo_core.reading.first_bytes import HEAD_BYTES
 from samgeo_core.reading.samples import list_samples
 from samgeo_core.web import context as context_module
 from samgeo_core.web.context import AppContext
@@ -27,7 +30,7 @@ def _html(app: AppTest) -> str:
 def test_the_first_visit_offers_upload_and_samples(open_page: OpenPage) -> None:
     app = open_page()
     assert app.title[0].value == "Turn an aerial or satellite image into polygons"
-    assert len(app.get("file_uploader")) == 1
+    assert len(app.get("bidi_component")) == 1
     samples = [button for button in app.button if str(button.key).startswith("open_sample_")]
     assert len(samples) == len(list_samples()) > 0
 
@@ -43,35 +46,34 @@ def test_one_click_opens_a_sample(open_page: OpenPage, context: AppContext) -> N
     assert any(button.label == "Continue to Segment" for button in app.button)
 
 
-def test_an_uploaded_image_is_opened(
+def _box(app: AppTest) -> dict[str, Any]:
+    """What the page tells the script of its upload box."""
+    (box,) = app.get("bidi_component")
+    told: dict[str, Any] = json.loads(box.proto.json)
+    return told
+
+
+def test_the_upload_box_knows_limits_and_what_is_unfinished(
     open_page: OpenPage, context: AppContext, make_raster: MakeRaster
 ) -> None:
-    path = make_raster(shape_hw=(300, 400))
-    app = open_page()
-    app.get("file_uploader")[0].upload(path.name, path.read_bytes(), "image/tiff").run()
-    assert not app.exception
-    (scene,) = context.store.scenes()
-    assert scene.name == "image.tif"
-    assert "400 × 300 px" in _html(app)
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"", "empty"),
-        (b"not an image at all", "GeoTIFF"),
-        (b'<VRTDataset rasterXSize="1" rasterYSize="1"/>', "virtual raster"),
-    ],
-)
-def test_an_unusable_upload_becomes_a_sentence(
-    open_page: OpenPage, context: AppContext, content: bytes, says: str
-) -> None:
-    app = open_page()
-    app.get("file_uploader")[0].upload("picture.tif", content, "image/tiff").run()
-    assert not app.exception
-    (error,) = app.error
-    assert says in error.value
-    assert context.store.scenes() == []
+    content = make_raster(shape_hw=(300, 400)).read_bytes()
+    head = content[:HEAD_BYTES]
+    for owner in (OWNER, "somebody else"):
+        context.uploads.begin(owner, f"{owner}.tif", len(content), 0, head)
+    app = open_page(owner=OWNER)
+    told = _box(app)
+    assert told["address"] == "/uploads" and "20.0 GB" in told["hint"]
+    # Without a cookie, as here, requests have to say whose they are.
+    assert told["visitor"] == OWNER
+    (left,) = told["unfinished"]
+    assert (left["name"], left["offset"], left["size"]) == (
+        f"{OWNER}.tif",
+        HEAD_BYTES,
+        len(content),
+    )
+    # They go with the rest of what a visitor has here, and with nothing of others.
+    context.delete_all_of(OWNER)
+    assert [upload.owner for upload in context.uploads.unfinished()] == ["somebody else"]
 
 
 def test_files_of_the_server_are_offered(
@@ -132,7 +134,7 @@ def test_a_file_that_is_gone_leaves_a_way_on(
     path.unlink()
     app = open_page(scene=scene)
     assert "not there any more" in app.error[0].value
-    assert len(app.get("file_uploader")) == 1
+    assert len(app.get("bidi_component")) == 1
 
 
 def test_images_opened_before_are_one_click_away(open_page: OpenPage, context: AppContext) -> None:
