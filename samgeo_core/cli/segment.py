@@ -118,18 +118,7 @@ def _add_stream_options(group: argparse._ArgumentGroup) -> None:
 
 def run_segment(args: argparse.Namespace) -> int:
     """Segment a raster, and put the results in place once all of them are written."""
-    config = SegmentConfig(
-        model=args.model,
-        checkpoint=args.checkpoint,
-        device=args.device,
-        bands=args.bands,
-        stretch=args.stretch,
-        window_px=args.window,
-        preset=args.preset,
-        automatic=_automatic_config(args),
-    )
-    if given_values(args, SelectionRule):
-        config = dataclasses.replace(config, selection=changed_rule(config.rule, args))
+    config = config_of(args)
     from samgeo_core.reading.raster import Raster
 
     options = _stream_options(args)
@@ -143,6 +132,23 @@ def run_segment(args: argparse.Namespace) -> int:
         write_run(segmentation, folder, progress.monitor)
     _tell_count(len(segmentation.objects), args.out_dir)
     return 0
+
+
+def config_of(args: argparse.Namespace) -> SegmentConfig:
+    """What the options ask for."""
+    config = SegmentConfig(
+        model=args.model,
+        checkpoint=args.checkpoint,
+        device=args.device,
+        bands=args.bands,
+        stretch=args.stretch,
+        window_px=args.window,
+        preset=args.preset,
+        automatic=_automatic_config(args),
+    )
+    if given_values(args, SelectionRule):
+        config = dataclasses.replace(config, selection=changed_rule(config.rule, args))
+    return config
 
 
 def _stream_options(args: argparse.Namespace) -> StreamOptions:

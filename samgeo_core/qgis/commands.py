@@ -21,11 +21,7 @@ def segment_command(record: Mapping[str, Any]) -> str:
     values = record.get("parameters", {})
     config = SegmentConfig.from_dict(values)
     words = ["python", "-m", "samgeo_core", "segment", IMAGE, OUT, "--preset", config.preset]
-    words += ["--model", config.model]
-    if config.bands is not None:
-        words += ["--bands", ",".join(map(str, config.bands))]
-    if config.stretch != "auto":
-        words += ["--stretch", config.stretch]
+    words += _model_words(config)
     if config.window_px is not None:
         words += ["--window", str(config.window_px)]
     if area := _part_of(record):
@@ -38,6 +34,18 @@ def segment_command(record: Mapping[str, Any]) -> str:
     if streaming := record.get("streaming"):
         words += ["--region", str(streaming["region_px"]), "--margin", str(streaming["margin_px"])]
     return shlex.join([*words, *_rule_words(record, config)])
+
+
+def prompt_command(record: Mapping[str, Any], prompts: str) -> str:
+    """The command that asks for picked objects again.
+
+    Args:
+        record: run.json of what was picked.
+        prompts: name of the file of prompts.
+    """
+    config = SegmentConfig.from_dict(record.get("parameters", {}))
+    words = ["python", "-m", "samgeo_core", "prompt", IMAGE, prompts, "objects.gpkg"]
+    return shlex.join([*words, *_model_words(config)])
 
 
 def python_lines(record: Mapping[str, Any]) -> str:
@@ -56,6 +64,18 @@ def python_lines(record: Mapping[str, Any]) -> str:
     )
 
 
+def _model_words(config: SegmentConfig) -> list[str]:
+    """The model, and what it is shown."""
+    words = ["--model", config.model]
+    if config.checkpoint is not None:
+        words += ["--checkpoint", config.checkpoint]
+    if config.bands is not None:
+        words += ["--bands", ",".join(map(str, config.bands))]
+    if config.stretch != "auto":
+        words += ["--stretch", config.stretch]
+    return words
+
+
 def _rule_words(record: Mapping[str, Any], config: SegmentConfig) -> list[str]:
     """What differs from the rule of the preset."""
     written = record.get("selection")
@@ -71,5 +91,8 @@ def _rule_words(record: Mapping[str, Any], config: SegmentConfig) -> list[str]:
 
 
 def _part_of(record: Mapping[str, Any]) -> list[int] | None:
-    area = record.get("area_px")
-    return [int(value) for value in area] if area else None
+    """Column, row, width and height of what was segmented, px; run.json has its corners."""
+    if not record.get("area_px"):
+        return None
+    left, top, right, bottom = (int(value) for value in record["area_px"])
+    return [left, top, right - left, bottom - top]

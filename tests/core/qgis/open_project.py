@@ -4,6 +4,7 @@ Arguments: the project, a GeoPackage, the picture to write.
 """
 
 import json
+import os
 import sys
 
 from qgis.core import (
@@ -51,6 +52,7 @@ job = QgsMapRendererParallelJob(settings)
 job.start()
 job.waitForFinished()
 job.renderedImage().save(sys.argv[3])
-print(json.dumps(told))
+sys.stdout.write(json.dumps(told) + "\n")
 sys.stdout.flush()
-application.exitQgis()
+# NOTE: QGIS crashes in the end where Python still holds layers.
+os._exit(0)

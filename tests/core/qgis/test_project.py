@@ -10,6 +10,9 @@ import sqlite3
 import subprocess
 import zipfile
 from contextlib import closing
+from dataclasses import asdict
+from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,14 +24,16 @@ import shapely
 from PIL import Image
 
 from samgeo_core.cli import build_parser
+from samgeo_core.cli.segment import config_of
 from samgeo_core.config import AutomaticConfig, SegmentConfig, SelectionRule
 from samgeo_core.objects import ObjectSet
 from samgeo_core.pipeline import Segmentation, write_run
-from samgeo_core.qgis.commands import python_lines, segment_command
+from samgeo_core.qgis.commands import prompt_command, python_lines, segment_command
 from samgeo_core.qgis.styles import by_class, by_size
 from samgeo_core.reading.generated_scene import generated_scene
 from samgeo_core.reading.raster import Raster
 from samgeo_core.results.export import read_vector, write_bundle
+from samgeo_core.windows import Window
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 SIDE = 256
@@ -45,6 +50,8 @@ def unpacked(tmp_path: Path) -> Path:
     objects = ObjectSet.build((SIDE, SIDE), sizes, places, scores, scores)
     record: dict[str, Any] = {"n_objects": 16, "seconds": {}, "raster": "town.tif"}
     run = tmp_path / "run"
+    run.mkdir()
+    run.mkdir(exist_ok=True)
     tile = raster.read()
     write_run(Segmentation(objects, raster.grid, tile, SegmentConfig(), record), run)
     shutil.copy(tmp_path / "town.tif", run / "image.tif")
@@ -94,7 +101,7 @@ def test_styles_tell_sizes_and_classes() -> None:
     spans = [part.span for part in style.parts]
     assert spans[0] is not None and spans[-1] is not None
     assert (len(spans), spans[0][0], spans[-1][1]) == (5, 1.0, 100.0)
-    assert all(a and b and a[1] == b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a and b and a[1] == b[0] for a, b in pairwise(spans))
     assert by_size("area_m2", [], "m²").kind == "singleSymbol"
     assert len(by_size("area_px", [4, 4, 4], "px").parts) == 1
     named = by_class([('a "b" <c>', "#ff0000")]).qml()
@@ -118,17 +125,25 @@ def test_styles_tell_sizes_and_classes() -> None:
     ],
 )  # fmt: skip
 def test_the_command_makes_the_same_run_again(config: SegmentConfig, more: dict[str, Any]) -> None:
-    record = {"parameters": config.to_dict(), "selection": config.rule.to_dict(), **more}
+    record = {"parameters": config.to_dict(), "selection": asdict(config.rule), **more}
     words = shlex.split(segment_command(record))
     args = build_parser().parse_args(words[3:])
-    from samgeo_core.cli.segment import config_of
-
     again = config_of(args)
     assert again.rule == config.rule
     assert again.automatic == config.automatic
     for name in ("preset", "bands", "stretch", "window_px", "model"):
         assert getattr(again, name) == getattr(config, name)
-    compile(python_lines(record), "README.txt", "exec")
+    assert args.area == (Window(10, 20, 290, 380) if "area_px" in record else None)
+    lines = python_lines(record)
+    compile(lines, "README.txt", "exec")
+    assert ("area=Window(10, 20, 290, 380)" in lines) == ("area_px" in record)
+
+
+def test_the_command_asks_for_picked_objects_again() -> None:
+    config = SegmentConfig(bands=(3, 2, 1), stretch="minmax", checkpoint="my roofs.pt")
+    record = {"parameters": config.to_dict(), "picked": {"objects": 1}}
+    args = build_parser().parse_args(shlex.split(prompt_command(record, "prompts.geojson"))[3:])
+    assert (args.bands, args.stretch, str(args.checkpoint)) == ((3, 2, 1), "minmax", "my roofs.pt")
 
 
 def _with_qgis() -> str | None:
@@ -156,7 +171,7 @@ def test_qgis_opens_it(unpacked: Path, tmp_path: Path) -> None:
     assert all(layer["valid"] for layer in layers.values())
     assert (layers["Objects"]["rows"], layers["Partition"]["rows"]) == (16, 2)
     assert layers["Objects"]["renderer"] == "graduatedSymbol"
-    assert [color for _, color in layers["Objects"]["parts"]][0] == "#f2f0c4"
+    assert layers["Objects"]["parts"][0][1] == "#f2f0c4"
     assert [label for label, _ in layers["Partition"]["parts"]] == ["object", "background"]
     assert told["fresh"] == {"valid": True, "renderer": "graduatedSymbol"}
     drawn = np.asarray(Image.open(picture).convert("RGB")).reshape(-1, 3)
