@@ -11,7 +11,6 @@ import subprocess
 import zipfile
 from contextlib import closing
 from dataclasses import asdict
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
