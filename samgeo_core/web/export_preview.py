@@ -19,8 +19,8 @@ from samgeo_core.web.records import Scene
 from samgeo_core.web.selected import Selected
 from samgeo_core.windows import Window
 
-LEAST_PX, MOST_PX = 64, 320
-_LINE_PX = 0.004
+LEAST_PX, MOST_PX = 64, 192
+_LINE_PX = 0.003
 """Width of lines as a share of the picture's."""
 
 Geometries = NDArray[Any]
