@@ -57,7 +57,7 @@ def test_a_visitor_can_have_everything_deleted(
     store: Store, make_scene: MakeScene, make_run: MakeRun
 ) -> None:
     context = AppContext.create(dataclasses.replace(get_settings(), data_dir=store.root))
-    scene = make_scene("mine.tif")
+    scene = make_scene("mine.tif", shape_hw=(120, 160))
     foreign = context.store.add_scene(scene.source, "theirs.tif", "somebody else")
     run = make_run(scene)
     folders = [scene.folder, run.folder]
