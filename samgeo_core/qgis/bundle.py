@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
-import pandas as pd
 import pyogrio
-from pyproj import CRS
+from affine import Affine
 
 from samgeo_core.edits.history import EDITS_FILE, EditLog
+from samgeo_core.geogrid import GeoGrid
+from samgeo_core.qgis.extras import edits_layer, prompts_of
 from samgeo_core.qgis.layer_styles import embed_styles
 from samgeo_core.qgis.project import ProjectLayer, openstreetmap, write_project
-from samgeo_core.qgis.styles import Style, by_class, by_size, outlines_only, partition_style
+from samgeo_core.qgis.raster_styles import RasterStyle
+from samgeo_core.qgis.styles import (
+    Style,
+    by_class,
+    by_size,
+    edit_style,
+    outlines_only,
+    prompt_style,
+)
+from samgeo_core.results.geodesy import pyproj_crs
 
-PROJECT = "project.qgz"
-OBJECTS, PARTITION, PROMPTS, EDITS = "objects", "partition", "prompts", "edits"
-_PROMPTS_FILE = "prompts.geojson"
+PROJECT, IMAGE = "project.qgz", "image.tif"
+OBJECTS, PARTITION, EDITS = "objects", "partition", "edits"
+PROMPTS, DRAWN_PROMPTS = "prompts", "prompts_drawn"
+PROMPTS_FILE = "prompts.geojson"
+
+_TITLES = {
+    PROMPTS: ("Prompts: points", "Prompts and corrections"),
+    DRAWN_PROMPTS: ("Prompts: boxes and polygons", "Prompts and corrections"),
+    EDITS: ("Corrections", "Prompts and corrections"),
+    OBJECTS: ("Objects", ""),
+    PARTITION: ("Partition", ""),
+}
+"""Titles and groups of layers, from the top to the bottom."""
+
+_ON = (PROMPTS, DRAWN_PROMPTS, OBJECTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,90 +50,139 @@ class BundleLayers:
     Attributes:
         objects: finished objects; a sample of some thousands is enough for their style.
         partition: the layer without gaps, where there is one.
-        extent: left, bottom, right, top in the CRS of the layers.
+        grid: of the result.
     """
 
     objects: gpd.GeoDataFrame
     partition: gpd.GeoDataFrame | None
-    extent: tuple[float, float, float, float]
+    grid: GeoGrid
+
+    @property
+    def styles(self) -> dict[str, Style]:
+        """How each layer looks, by its name."""
+        return {
+            OBJECTS: style_of(self.objects),
+            PARTITION: style_of(self.objects, partition=True),
+            PROMPTS: prompt_style(),
+            DRAWN_PROMPTS: outlines_only(),
+            EDITS: edit_style(),
+        }
 
 
-def style_of_objects(frame: gpd.GeoDataFrame) -> Style:
-    """By class where classes were taught, otherwise by size."""
-    if "class_name" in frame and (frame["class_name"].fillna("") != "").any():
-        named = frame[frame["class_name"].fillna("") != ""]
+def style_of(objects: gpd.GeoDataFrame, *, partition: bool = False) -> Style:
+    """By class where classes were taught, otherwise by size.
+
+    Args:
+        objects: rows that tell of classes and sizes.
+        partition: whether the style is for a layer that has background, too.
+    """
+    if "class_name" in objects and (objects["class_name"].fillna("") != "").any():
+        named = objects[objects["class_name"].fillna("") != ""]
         pairs = named[["class_name", "class_color"]].drop_duplicates("class_name")
-        return by_class([(str(name), str(color)) for name, color in pairs.itertuples(index=False)])
-    if "area_m2" in frame and frame["area_m2"].notna().any():
-        return by_size("area_m2", frame["area_m2"].tolist(), "m²")
-    if "area_px" in frame:
-        return by_size("area_px", frame["area_px"].tolist(), "px")
+        classes = [(str(name), str(color)) for name, color in pairs.itertuples(index=False)]
+        return by_class(classes, partition=partition)
+    for column, unit in (("area_m2", "m²"), ("area_px", "px")):
+        if column in objects and objects[column].notna().any():
+            return by_size(column, objects[column].tolist(), unit, partition=partition)
     return outlines_only()
 
 
-def add_layers(package: Path, run_dir: Path, layers: BundleLayers) -> None:
+def add_layers(package: Path, run_dir: Path, layers: BundleLayers) -> list[str]:
     """Put what belongs to objects beside them: partition, prompts, corrections, styles.
 
     Args:
         package: a GeoPackage with the layer "objects".
         run_dir: folder of the run, for its prompts and corrections.
         layers: see there.
+
+    Returns:
+        The layers that are there now.
     """
+    more: dict[str, gpd.GeoDataFrame] = {}
     if layers.partition is not None:
-        _append(layers.partition, package, PARTITION)
-    prompts = run_dir / _PROMPTS_FILE
-    if prompts.is_file():
-        _append(gpd.read_file(prompts), package, PROMPTS)
-    edits = EditLog(run_dir / EDITS_FILE).read().active if (run_dir / EDITS_FILE).is_file() else ()
-    if edits:
-        rows = [(i, e.kind, len(e.removed), len(e.added)) for i, e in enumerate(edits, start=1)]
-        table = pd.DataFrame(rows, columns=["step", "kind", "masks_removed", "masks_added"])
-        pyogrio.write_dataframe(table, package, layer=EDITS, driver="GPKG")
-    styles = {OBJECTS: style_of_objects(layers.objects), PARTITION: partition_style()}
-    embed_styles(package, styles)
+        more[PARTITION] = layers.partition
+    if (run_dir / PROMPTS_FILE).is_file():
+        points, shapes = prompts_of(run_dir / PROMPTS_FILE, layers.grid)
+        more |= {PROMPTS: points, DRAWN_PROMPTS: shapes}
+    if (run_dir / EDITS_FILE).is_file():
+        edits = EditLog(run_dir / EDITS_FILE).read().active
+        more[EDITS] = edits_layer(edits, layers.grid)
+    written = [OBJECTS]
+    for name, frame in more.items():
+        if len(frame) or name == PARTITION:
+            _append(as_shown(frame, layers.grid), package, name)
+            written.append(name)
+    embed_styles(package, layers.styles)
+    return written
+
+
+def as_shown(frame: gpd.GeoDataFrame, grid: GeoGrid) -> gpd.GeoDataFrame:
+    """The same where QGIS shows a raster: y of one without a place is negative there.
+
+    Args:
+        frame: in coordinates of the raster.
+        grid: of the raster.
+    """
+    if grid.crs is not None or grid.transform != Affine.identity():
+        return frame
+    return frame.set_geometry(frame.geometry.affine_transform([1, 0, 0, -1, 0, 0]))
 
 
 def write_run_project(
-    path: Path, package: str, rasters: Mapping[str, str], layers: BundleLayers, title: str
+    path: Path,
+    package: str,
+    tables: Sequence[str],
+    rasters: Mapping[str, tuple[str, RasterStyle | None]],
+    layers: BundleLayers,
+    title: str,
 ) -> None:
     """Write the project of a run.
 
     Args:
         path: the .qgz file.
         package: the GeoPackage beside it.
-        rasters: titles of rasters beside it by their names; image.tif is on, others are off.
+        tables: its layers.
+        rasters: titles and styles of rasters beside it by their names; image.tif is on.
         layers: see there.
         title: of the project.
     """
-    crs = None if layers.objects.crs is None else CRS(layers.objects.crs)
-    found = [ProjectLayer("Objects", package, "ogr", OBJECTS, style_of_objects(layers.objects))]
-    if layers.partition is not None:
-        found.append(
-            ProjectLayer("Partition", package, "ogr", PARTITION, partition_style(), shown=False)
-        )
+    crs = pyproj_crs(layers.grid.crs)
+    found = [
+        ProjectLayer(told, package, "ogr", name, layers.styles[name], name in _ON, group)
+        for name, (told, group) in _TITLES.items()
+        if name in tables
+    ]
     found += [
-        ProjectLayer(told, name, "gdal", shown=name == "image.tif")
-        for name, told in rasters.items()
+        ProjectLayer(
+            told, name, "gdal", "", style, name == IMAGE, "" if name == IMAGE else "Rasters"
+        )
+        for name, (told, style) in rasters.items()
     ]
     if crs is not None:
         found.append(openstreetmap())
-    write_project(path, found, crs, layers.extent, title)
+    write_project(path, found, crs, _extent(layers.grid), title)
 
 
-def record_of(run_dir: Path) -> dict[str, Any]:
-    """The run.json of a folder."""
-    record: dict[str, Any] = json.loads((run_dir / "run.json").read_text("utf-8"))
-    return record
+def _extent(grid: GeoGrid) -> tuple[float, float, float, float]:
+    """What is in sight at first: left, bottom, right, top."""
+    height, width = grid.shape_hw
+    corners = gpd.GeoDataFrame(
+        geometry=gpd.points_from_xy(
+            *grid.to_crs_xy([[0, 0], [width, 0], [0, height], [width, height]]).T
+        )
+    )
+    left, bottom, right, top = as_shown(corners, grid).total_bounds.tolist()
+    return left, bottom, right, top
 
 
 def _append(frame: gpd.GeoDataFrame, package: Path, layer: str) -> None:
     # NOTE: GDAL adds a layer to a GeoPackage that is there.
-    is_area = layer == PARTITION
+    is_area = layer != PROMPTS
     pyogrio.write_dataframe(
         frame,
         package,
         layer=layer,
         driver="GPKG",
-        geometry_type="MultiPolygon" if is_area else "Unknown",
+        geometry_type="MultiPolygon" if is_area else "Point",
         promote_to_multi=is_area,
     )

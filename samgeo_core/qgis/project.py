@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from pyproj import CRS
 
+from samgeo_core.qgis.raster_styles import RasterStyle
 from samgeo_core.qgis.styles import VERSION, Style
 
 OPENSTREETMAP = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
@@ -24,16 +25,18 @@ class ProjectLayer:
         source: file beside the project, or what a provider needs instead.
         provider: "ogr", "gdal" or "wms".
         table: which layer of a GeoPackage.
-        style: of vectors; None leaves rasters to QGIS.
+        style: of vectors or rasters; None leaves it to QGIS.
         shown: whether it is switched on.
+        group: under which it stands; "" under none.
     """
 
     title: str
     source: str
     provider: str
     table: str = ""
-    style: Style | None = None
+    style: Style | RasterStyle | None = None
     shown: bool = True
+    group: str = ""
 
     @property
     def is_vector(self) -> bool:
@@ -78,6 +81,7 @@ def write_project(
     SubElement(document, "title").text = title
     _add_crs(SubElement(document, "projectCrs"), crs)
     tree = SubElement(document, "layer-tree-group")
+    groups: dict[str, Element] = {"": tree}
     canvas = SubElement(document, "mapcanvas", {"name": "theMapCanvas"})
     _add_canvas(canvas, crs, extent)
     order = SubElement(document, "layerorder")
@@ -90,9 +94,12 @@ def write_project(
         told |= {
             "source": layer.datasource,
             "checked": state,
-            "expanded": "1" if layer.shown else "0",
+            "expanded": "1" if layer.shown and layer.is_vector else "0",
         }
-        SubElement(tree, "layer-tree-layer", told)
+        if layer.group not in groups:
+            named = {"name": layer.group, "checked": "Qt::Checked", "expanded": "1"}
+            groups[layer.group] = SubElement(tree, "layer-tree-group", named)
+        SubElement(groups[layer.group], "layer-tree-layer", told)
         SubElement(order, "layer", {"id": layer_id})
         maps.append(_map_layer(layer, layer_id, crs))
     properties = SubElement(document, "properties")
@@ -110,7 +117,10 @@ def write_project(
 
 
 def _map_layer(layer: ProjectLayer, layer_id: str, crs: CRS | None) -> Element:
-    told = {"type": "vector", "geometry": "Polygon"} if layer.is_vector else {"type": "raster"}
+    told = {"type": "raster"}
+    if layer.is_vector:
+        kind = layer.style.geometry if isinstance(layer.style, Style) else "Polygon"
+        told = {"type": "vector", "geometry": kind}
     item = Element("maplayer", told)
     SubElement(item, "id").text = layer_id
     SubElement(item, "datasource").text = layer.datasource
@@ -118,8 +128,10 @@ def _map_layer(layer: ProjectLayer, layer_id: str, crs: CRS | None) -> Element:
     _add_crs(SubElement(item, "srs"), CRS(3857) if layer.provider == "wms" else crs)
     provider = SubElement(item, "provider", {"encoding": "UTF-8"} if layer.is_vector else {})
     provider.text = layer.provider
-    if layer.style is not None:
+    if isinstance(layer.style, Style):
         item.append(layer.style.renderer())
+    elif layer.style is not None:
+        item.append(layer.style.pipe())
     return item
 
 

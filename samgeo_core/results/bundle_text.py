@@ -16,6 +16,7 @@ _FILES = {
     "labels.tif": "raster of object ids; 0 = no object",
     "mask.tif": "raster mask; 255 = an object, 0 = none",
     "classes.tif": "raster of classes with their colours; run.json names its values",
+    "labels.qml": "how QGIS draws labels.tif; those of other rasters likewise",
     "annotations.png": "picture of the objects",
     "run.json": "how this was made: model, parameters, hashes, figures",
     "objects.gpkg": "polygons with styles, GeoPackage; also partition, prompts, edits",

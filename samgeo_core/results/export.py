@@ -6,6 +6,7 @@ import json
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import pyarrow
@@ -40,12 +41,6 @@ _SUFFIXES = {
     ".geoparquet": "parquet",
 }
 _RUN_FILES = ("run.json", "image.tif", "labels.tif", "mask.tif", "classes.tif", "annotations.png")
-_PROJECT_RASTERS = {
-    "image.tif": "Image as the model saw it",
-    "classes.tif": "Classes",
-    "labels.tif": "Labels (object ids)",
-    "mask.tif": "Mask",
-}
 _COMPRESSED_SUFFIXES = {".tif", ".png", ".parquet"}
 
 
@@ -191,8 +186,8 @@ def write_bundle(
         files |= _write_layers(frame, Path(temporary))
         files |= _write_project(Path(temporary), folder, frame, partition, files)
         with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-            record = json.loads(files["run.json"].read_text("utf-8"))
-            archive.writestr("README.txt", bundle_readme(frame, list(files), record=record))
+            text = bundle_readme(frame, list(files), record=_record_of(files))
+            archive.writestr("README.txt", text)
             for name, file in files.items():
                 stored = file.suffix in _COMPRESSED_SUFFIXES
                 archive.write(file, name, zipfile.ZIP_STORED if stored else None)
@@ -221,23 +216,26 @@ def _write_project(
     files: dict[str, Path],
 ) -> dict[str, Path]:
     """A project over what lies in a folder, whose GeoPackage gets the other layers and styles."""
-    from samgeo_core.qgis.bundle import PROJECT, BundleLayers, add_layers, write_run_project
+    from samgeo_core.qgis.bundle import (
+        PROJECT,
+        BundleLayers,
+        add_layers,
+        as_shown,
+        write_run_project,
+    )
+    from samgeo_core.qgis.rasters import write_raster_styles
 
-    layers = BundleLayers(frame, partition, _extent_of(run_dir / "labels.tif", frame))
-    add_layers(folder / f"{LAYER}.gpkg", run_dir, layers)
-    rasters = {name: told for name, told in _PROJECT_RASTERS.items() if name in files}
-    title = str(json.loads(files["run.json"].read_text("utf-8")).get("raster", "Objects"))
-    write_run_project(folder / PROJECT, f"{LAYER}.gpkg", rasters, layers, title)
-    return {PROJECT: folder / PROJECT}
+    grid = Raster.open(run_dir / "labels.tif", max_pixels=NO_LIMIT_PX).grid
+    package, layers = folder / f"{LAYER}.gpkg", BundleLayers(frame, partition, grid)
+    if (shown := as_shown(frame, grid)) is not frame:
+        write_vector(shown, package)
+    tables = add_layers(package, run_dir, layers)
+    styled, written = write_raster_styles(files, folder, _record_of(files))
+    title = str(_record_of(files).get("raster", "Objects"))
+    write_run_project(folder / PROJECT, package.name, tables, styled, layers, title)
+    return {PROJECT: folder / PROJECT, **written}
 
 
-def _extent_of(labels: Path, frame: gpd.GeoDataFrame) -> tuple[float, float, float, float]:
-    """What a map shows at first: the raster, or the objects where it isn't there."""
-    if labels.is_file():
-        grid = Raster.open(labels, max_pixels=NO_LIMIT_PX).grid
-        height, width = grid.shape_hw
-        corners = grid.to_crs_xy([[0, 0], [width, 0], [0, height], [width, height]])
-        (left, bottom), (right, top) = corners.min(0).tolist(), corners.max(0).tolist()
-        return left, bottom, right, top
-    left, bottom, right, top = frame.total_bounds.tolist() if len(frame) else (0.0, 0.0, 1.0, 1.0)
-    return left, bottom, right, top
+def _record_of(files: dict[str, Path]) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(files["run.json"].read_text("utf-8"))
+    return record

@@ -53,7 +53,10 @@ def layer(place: str = "UTM", n: int = 6) -> gpd.GeoDataFrame:
 
 
 def read(path: Path) -> gpd.GeoDataFrame:
-    frame = gpd.read_parquet(path) if path.suffix == ".parquet" else gpd.read_file(path)
+    named = "objects" if path.suffix == ".gpkg" else None
+    frame = (
+        gpd.read_parquet(path) if path.suffix == ".parquet" else gpd.read_file(path, layer=named)
+    )
     frame = frame.rename(columns={"perim_m": "perimeter_m"})
     return frame.sort_values("object_id", ignore_index=True) if "object_id" in frame else frame
 
@@ -299,7 +302,9 @@ def test_bundle_holds_everything(tmp_path: Path, run_dir: Path) -> None:
     names = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
     assert names == [
         "README.txt",
+        "labels.qml",
         "labels.tif",
+        "objects.dxf",
         "objects.fgb",
         "objects.geojson",
         "objects.gpkg",
@@ -316,7 +321,7 @@ def test_bundle_holds_everything(tmp_path: Path, run_dir: Path) -> None:
     assert "Objects: 6" in readme
     assert "EPSG:32633" in readme
     for name in names[1:]:
-        assert name.startswith("shapefile/") or name in readme
+        assert name.startswith("shapefile/") or name.endswith(".qml") or name in readme
     assert all(column in readme for column in layer().columns.drop("geometry"))
 
 
@@ -331,7 +336,10 @@ def test_bundle_of_chosen_objects_without_crs(tmp_path: Path, run_dir: Path) -> 
     assert "shapefile/objects.shp" in names
     assert "Objects: 2" in readme
     assert "Coordinate reference system: none" in readme
-    assert len(read(tmp_path / "objects.gpkg")) == 2
+    drawn = read(tmp_path / "objects.gpkg")
+    assert len(drawn) == 2
+    # The raster has a place, so the polygons of the same pixels lie where they lay.
+    assert drawn.total_bounds.tolist() == frame.total_bounds.tolist()
 
 
 def test_bundle_of_no_run(tmp_path: Path) -> None:

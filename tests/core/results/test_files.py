@@ -99,7 +99,12 @@ def _annotation(path: Path) -> None:
 
 
 def _bundle(path: Path) -> None:
-    write_bundle(path, path.parent, _layer())
+    run = path.parent / "run"
+    run.mkdir(exist_ok=True)
+    (run / "run.json").write_text("{}")
+    grid = GeoGrid((60, 60), UTM_33N, CRS.from_epsg(32633))
+    write_label_raster(run / "labels.tif", np.zeros((60, 60), np.uint8), grid)
+    write_bundle(path, run, _layer())
 
 
 WRITERS: dict[str, Callable[[Path], None]] = {
