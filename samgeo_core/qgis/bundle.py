@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
-import pyogrio
+import pandas as pd
 from affine import Affine
 
 from samgeo_core.edits.history import EDITS_FILE, EditLog
@@ -24,6 +24,7 @@ from samgeo_core.qgis.styles import (
     outlines_only,
     prompt_style,
 )
+from samgeo_core.results.batches import Batches, write_ogr_batches
 from samgeo_core.results.geodesy import pyproj_crs
 
 PROJECT, IMAGE = "project.qgz", "image.tif"
@@ -48,13 +49,13 @@ class BundleLayers:
     """What a project shows.
 
     Attributes:
-        objects: finished objects; a sample of some thousands is enough for their style.
+        objects: classes and sizes of finished objects; they need no outlines.
         partition: the layer without gaps, where there is one.
         grid: of the result.
     """
 
-    objects: gpd.GeoDataFrame
-    partition: gpd.GeoDataFrame | None
+    objects: pd.DataFrame
+    partition: Batches | None
     grid: GeoGrid
 
     @property
@@ -69,7 +70,7 @@ class BundleLayers:
         }
 
 
-def style_of(objects: gpd.GeoDataFrame, *, partition: bool = False) -> Style:
+def style_of(objects: pd.DataFrame, *, partition: bool = False) -> Style:
     """By class where classes were taught, otherwise by size.
 
     Args:
@@ -98,22 +99,31 @@ def add_layers(package: Path, run_dir: Path, layers: BundleLayers) -> list[str]:
     Returns:
         The layers that are there now.
     """
-    more: dict[str, gpd.GeoDataFrame] = {}
+    grid, frames = layers.grid, {}
+    if (run_dir / PROMPTS_FILE).is_file():
+        frames[PROMPTS], frames[DRAWN_PROMPTS] = prompts_of(run_dir / PROMPTS_FILE, grid)
+    if (run_dir / EDITS_FILE).is_file():
+        frames[EDITS] = edits_layer(EditLog(run_dir / EDITS_FILE).read().active, grid)
+    more = {name: Batches.of(frame) for name, frame in frames.items() if len(frame)}
     if layers.partition is not None:
         more[PARTITION] = layers.partition
-    if (run_dir / PROMPTS_FILE).is_file():
-        points, shapes = prompts_of(run_dir / PROMPTS_FILE, layers.grid)
-        more |= {PROMPTS: points, DRAWN_PROMPTS: shapes}
-    if (run_dir / EDITS_FILE).is_file():
-        edits = EditLog(run_dir / EDITS_FILE).read().active
-        more[EDITS] = edits_layer(edits, layers.grid)
-    written = [OBJECTS]
-    for name, frame in more.items():
-        if len(frame) or name == PARTITION:
-            _append(as_shown(frame, layers.grid), package, name)
-            written.append(name)
+    for name, rows in more.items():
+        # NOTE: GDAL adds a layer to a GeoPackage that is there.
+        kind = "Point" if name == PROMPTS else "MultiPolygon"
+        shown = batches_as_shown(rows, grid)
+        write_ogr_batches(shown, package, name, "GPKG", geometry_type=kind)
     embed_styles(package, layers.styles)
-    return written
+    return [OBJECTS, *more]
+
+
+def has_place(grid: GeoGrid) -> bool:
+    """Whether coordinates of a raster are more than its pixels."""
+    return grid.crs is not None or grid.transform != Affine.identity()
+
+
+def batches_as_shown(layer: Batches, grid: GeoGrid) -> Batches:
+    """`as_shown` of a layer that is never held whole."""
+    return Batches(layer.schema, layer.crs, (as_shown(frame, grid) for frame in layer.frames))
 
 
 def as_shown(frame: gpd.GeoDataFrame, grid: GeoGrid) -> gpd.GeoDataFrame:
@@ -123,7 +133,7 @@ def as_shown(frame: gpd.GeoDataFrame, grid: GeoGrid) -> gpd.GeoDataFrame:
         frame: in coordinates of the raster.
         grid: of the raster.
     """
-    if grid.crs is not None or grid.transform != Affine.identity():
+    if has_place(grid):
         return frame
     return frame.set_geometry(frame.geometry.affine_transform([1, 0, 0, -1, 0, 0]))
 
@@ -173,16 +183,3 @@ def _extent(grid: GeoGrid) -> tuple[float, float, float, float]:
     )
     left, bottom, right, top = as_shown(corners, grid).total_bounds.tolist()
     return left, bottom, right, top
-
-
-def _append(frame: gpd.GeoDataFrame, package: Path, layer: str) -> None:
-    # NOTE: GDAL adds a layer to a GeoPackage that is there.
-    is_area = layer != PROMPTS
-    pyogrio.write_dataframe(
-        frame,
-        package,
-        layer=layer,
-        driver="GPKG",
-        geometry_type="MultiPolygon" if is_area else "Point",
-        promote_to_multi=is_area,
-    )

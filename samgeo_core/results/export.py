@@ -226,7 +226,8 @@ def _write_project(
     from samgeo_core.qgis.rasters import write_raster_styles
 
     grid = Raster.open(run_dir / "labels.tif", max_pixels=NO_LIMIT_PX).grid
-    package, layers = folder / f"{LAYER}.gpkg", BundleLayers(frame, partition, grid)
+    package = folder / f"{LAYER}.gpkg"
+    layers = BundleLayers(frame, None if partition is None else Batches.of(partition), grid)
     if (shown := as_shown(frame, grid)) is not frame:
         write_vector(shown, package)
     tables = add_layers(package, run_dir, layers)

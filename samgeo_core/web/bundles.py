@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
 
 from samgeo_core.errors import NotFoundError
 from samgeo_core.web.records import Run
 
-BUNDLED = ("run.json", "labels.tif", "mask.tif", "objects.gpkg")
-"""Files of a run's folder; other formats can be made of the GeoPackage."""
-
 _PIECE_BYTES = 1 << 20
 
 
 def bundle_pieces(run: Run) -> Iterator[bytes]:
-    """A zip archive of the files that a finished run has written, with a README.txt.
+    """A zip archive of a finished run: a QGIS project with its files, as `qgis.large` makes it.
+
+    Only the GeoPackage lies on the disk a second time while it is sent, with styles.
 
     Raises:
         NotFoundError: one of the files is gone; before the first piece, not later.
     """
-    import pyogrio
+    from samgeo_core.qgis.large import RUN_FILES, project_files
 
-    from samgeo_core.results.bundle_text import bundle_readme
-
-    files = [run.folder / name for name in BUNDLED]
-    if not all(path.is_file() for path in files):
+    if not all((run.folder / name).is_file() for name in RUN_FILES):
         raise NotFoundError("The files of this run are gone; run it again.")
-    layer = pyogrio.read_dataframe(run.objects_path, layer="objects", max_features=1)
-    text = bundle_readme(layer, [*BUNDLED], count=int(run.record["n_objects"]))
-    return _zipped(text, files)
+    folder = tempfile.TemporaryDirectory(prefix=".bundle-", dir=run.folder)
+    return _zipped(project_files(run.folder, Path(folder.name)), folder)
 
 
 class _Outlet(io.RawIOBase):
@@ -55,12 +51,12 @@ class _Outlet(io.RawIOBase):
         return data
 
 
-def _zipped(text: str, files: list[Path]) -> Iterator[bytes]:
+def _zipped(files: Mapping[str, Path], folder: tempfile.TemporaryDirectory[str]) -> Iterator[bytes]:
+    """Files as an archive; the folder goes when all is sent, or nobody listens any more."""
     outlet = _Outlet()
-    with zipfile.ZipFile(cast(IO[bytes], outlet), "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("README.txt", text)
-        for path in files:
-            info = zipfile.ZipInfo.from_file(path, path.name)
+    with folder, zipfile.ZipFile(cast(IO[bytes], outlet), "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, path in files.items():
+            info = zipfile.ZipInfo.from_file(path, name)
             # Rasters are compressed already.
             is_raster = path.suffix == ".tif"
             info.compress_type = zipfile.ZIP_STORED if is_raster else zipfile.ZIP_DEFLATED

@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 import geopandas as gpd
+import pyogrio
 import pytest
 import requests
 from starlette.applications import Starlette
@@ -85,20 +86,26 @@ def test_other_formats_are_made_of_the_geopackage(
     assert len(layer) == run.record["n_objects"]
 
 
-def test_the_archive_holds_the_files_of_the_run(host: str, run: Run) -> None:
+def test_the_archive_holds_the_files_of_the_run(host: str, run: Run, tmp_path: Path) -> None:
     answer = download(host, run, "bundle.zip")
     assert "content-length" not in answer.headers
     assert "Bright-parts-bundle.zip" in answer.headers["content-disposition"]
     with zipfile.ZipFile(BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
-        names = ["run.json", "labels.tif", "mask.tif", "objects.gpkg"]
-        assert archive.namelist() == ["README.txt", *names]
+        names = ["run.json", "labels.tif", "mask.tif"]
+        more = ["objects.gpkg", "project.qgz", "labels.qml", "mask.qml"]
+        assert archive.namelist() == ["README.txt", *names, *more]
         for name in names:
             assert archive.read(name) == (run.folder / name).read_bytes()
+        package = Path(archive.extract("objects.gpkg", tmp_path))
         text = archive.read("README.txt").decode()
     assert f"Objects: {run.record['n_objects']}\n" in text
     assert "EPSG:32633" in text
+    assert "python -m samgeo_core segment IMAGE.tif" in text
+    assert pyogrio.list_layers(package)[:, 0].tolist() == ["objects", "layer_styles"]
+    assert len(gpd.read_file(package, layer="objects")) == run.record["n_objects"]
     assert not (run.folder / "downloads").exists()
+    assert not list(run.folder.glob(".bundle-*"))
 
 
 @pytest.mark.parametrize(
