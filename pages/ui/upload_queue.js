@@ -147,16 +147,15 @@ class UploadQueue {
 
   async piece(item) {
     const start = item.sent, part = item.file.slice(start, start + this.pieceBytes);
-    const bytes = await part.arrayBuffer();
     const headers = {};
     // Browsers compute sums only on pages that came by HTTPS, or from this very machine.
     if (window.crypto?.subtle) {
-      const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+      const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", await part.arrayBuffer()));
       headers["X-Piece-SHA256"] = [...sum].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     }
     if (item.state !== "sending") return;
     item.note = "";
-    const { offset } = await this.ask("PATCH", `/${item.uploadId}?offset=${start}`, bytes, item, headers);
+    const { offset } = await this.ask("PATCH", `/${item.uploadId}?offset=${start}`, part, item, headers);
     this.arrived(item, offset);
   }
 
