@@ -57,14 +57,14 @@ def write_training_data(
     options = TrainingOptions(None if args.tile == "whole" else int(args.tile), args.tile_format)
     shown: TrainingImage | None = None
     if image is not None:
-        shown = TrainingImage.of(image, source.grid, _stretch_of(args.source, image))
+        shown = TrainingImage.of(image, source.grid, stretch_of(args.source, image))
     write_training(
         source.batches(), source.grid, args.out, image=shown, options=options,
         shapes_of=lambda exact: drawn(exact, style), monitor=monitor,
     )  # fmt: skip
 
 
-def _stretch_of(folder: Path, image: Raster) -> Stretch:
+def stretch_of(folder: Path, image: Raster) -> Stretch:
     """What the model saw, where a run tells it."""
     from samgeo_core.reading.stretch import Stretch
 

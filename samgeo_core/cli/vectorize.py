@@ -8,6 +8,7 @@ import re
 import sys
 from pathlib import Path
 
+from samgeo_core.cli.project import is_project, write_project_of
 from samgeo_core.cli.terminal import TerminalProgress
 from samgeo_core.cli.training import add_training_options, write_training_data
 from samgeo_core.errors import ParameterError
@@ -32,7 +33,8 @@ def add_vectorize_command(commands: argparse._SubParsersAction[argparse.Argument
         type=Path,
         metavar="OUT",
         help="the layer; its name decides the format: .gpkg, .shp, .shp.zip, .geojson, .fgb, "
-        ".parquet, .kml, .dxf; or training data: .coco.zip, .yolo.zip",
+        ".parquet, .kml, .dxf; or training data: .coco.zip, .yolo.zip; "
+        "or of a run a QGIS project with everything: .zip",
     )
     parser.add_argument(
         "--product",
@@ -115,8 +117,8 @@ def run_vectorize(args: argparse.Namespace) -> int:
     from samgeo_core.vectors.sources import FinishedRun, LabelFile, valid_of
     from samgeo_core.vectors.style import PIXELS, OutlineStyle, tolerance_in_px
 
-    for_training = training_kind(args.out)
-    if not for_training:
+    for_training, for_qgis = training_kind(args.out), is_project(args)
+    if not (for_training or for_qgis):
         format_of(args.out)  # a name that can't be is told before the work
     opened = FinishedRun if args.source.is_dir() else LabelFile
     source: FinishedRun | LabelFile = opened.open(args.source)
@@ -134,7 +136,7 @@ def run_vectorize(args: argparse.Namespace) -> int:
     with TerminalProgress(not args.quiet) as progress:
         if for_training:
             write_training_data(args, source, around.style, image, progress.monitor)
-        elif args.product == "partition":
+        elif args.product == "partition" or for_qgis:
             layer = partition_layer(
                 source.read,
                 around,
@@ -146,7 +148,9 @@ def run_vectorize(args: argparse.Namespace) -> int:
             )
         else:
             layer = objects_layer(source.batches(), around, progress.monitor)
-        if not for_training:
+        if for_qgis and isinstance(source, FinishedRun):
+            write_project_of(args, source, around, image, layer, progress.monitor)
+        elif not for_training:
             write_batches(layer, args.out, layer=args.layer)
     if not args.quiet:
         sys.stdout.write(f"{args.out}\n")

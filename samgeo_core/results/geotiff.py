@@ -35,6 +35,13 @@ _OPTIONS = {
     "overview_resampling": "nearest",
     **_LARGE,
 }
+# Colours may change a little, and have means.
+_PICTURE_OPTIONS = {
+    **_OPTIONS,
+    "compress": "jpeg",
+    "quality": 90,
+    "overview_resampling": "average",
+}
 # What is read but once needn't be small.
 _SCRATCH_OPTIONS = {
     "driver": "GTiff",
@@ -98,6 +105,7 @@ def writing_geotiff(
     count: int = 1,
     nodata: float | None = None,
     color_table: ColorTable | None = None,
+    picture: bool = False,
 ) -> Iterator[Any]:
     """Write a cloud-optimised GeoTIFF part by part, in memory that doesn't depend on its size.
 
@@ -108,6 +116,8 @@ def writing_geotiff(
         count: number of bands.
         nodata: value that marks missing pixels.
         color_table: RGBA by value, for one band of uint8.
+        picture: whether it is three bands of uint8 for people to look at, which may lose a little;
+            `write_mask` of what is yielded says where they are clear.
 
     Yields:
         A `rasterio.io.DatasetWriter` that takes windows in any order; what isn't written is 0.
@@ -129,7 +139,8 @@ def writing_geotiff(
     if grid.transform != Affine.identity():
         profile["transform"] = grid.transform
     accept_pixels_without_place()
-    with folder_beside(target) as folder, rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES):
+    environment = {"GDAL_CACHEMAX": _CACHE_BYTES, "GDAL_TIFF_INTERNAL_MASK": True}
+    with folder_beside(target) as folder, rasterio.Env(**environment):
         scratch = folder / "parts.tif"
         with _told_as_os_error(), rasterio.open(scratch, "w", **profile) as dataset:
             if kind == np.uint8 and count in _COLOURS:
@@ -139,7 +150,7 @@ def writing_geotiff(
             yield dataset
         _check_blocks(scratch)
         with replacing(target) as temporary, _told_as_os_error():
-            copy(scratch, temporary, **_OPTIONS)
+            copy(scratch, temporary, **(_PICTURE_OPTIONS if picture else _OPTIONS))
             _check_blocks(temporary, _COG_TRAILER_BYTES)
 
 

@@ -96,10 +96,14 @@ def _make_bundle(chosen: Selected, path: Path, image: FindImage) -> None:
 
 def _make_image(chosen: Selected, path: Path, image: FindImage) -> None:
     """What the model saw, so that a project has something below its outlines."""
-    from samgeo_core.results.geotiff import write_geotiff
+    from samgeo_core.qgis.image import write_image
 
-    place, tile = chosen.source.place, _seen(chosen, image)
-    write_geotiff(path, tile.rgb.transpose(2, 0, 1), place.grid)
+    tile = _seen(chosen, image)
+    write_image(
+        path,
+        lambda window: TileImage(tile.rgb[window.slices], tile.valid[window.slices]),
+        chosen.source.place.grid,
+    )
 
 
 def _make_picture(chosen: Selected, path: Path, image: FindImage) -> None:
