@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from samgeo_core.cli.project import is_project, write_project_of
@@ -137,9 +138,11 @@ def run_vectorize(args: argparse.Namespace) -> int:
         if for_training:
             write_training_data(args, source, around.style, image, progress.monitor)
         elif args.product == "partition" or for_qgis:
+            # Beside objects with right angles a partition is drawn as it can be.
+            plain = replace(style, regular=False, circles=False) if for_qgis else around.style
             layer = partition_layer(
                 source.read,
-                around,
+                replace(around, style=PIXELS if args.pixels else plain),
                 fill_px=args.fill,
                 known=source.known(),
                 monitor=progress.monitor,

@@ -102,6 +102,7 @@ def write_project(
         SubElement(groups[layer.group], "layer-tree-layer", told)
         SubElement(order, "layer", {"id": layer_id})
         maps.append(_map_layer(layer, layer_id, crs))
+    _add_first_view(document, crs, extent)
     properties = SubElement(document, "properties")
     paths = SubElement(properties, "Paths")
     SubElement(paths, "Absolute", {"type": "bool"}).text = "false"
@@ -143,6 +144,13 @@ def _add_canvas(canvas: Element, crs: CRS | None, extent: tuple[float, ...]) -> 
         SubElement(box, name).text = f"{value:.15g}"
     SubElement(canvas, "rotation").text = "0"
     _add_crs(SubElement(canvas, "destinationsrs"), crs)
+
+
+def _add_first_view(document: Element, crs: CRS | None, extent: tuple[float, ...]) -> None:
+    settings = SubElement(document, "ProjectViewSettings", {"UseProjectScales": "0"})
+    told = zip(("xmin", "ymin", "xmax", "ymax"), extent, strict=True)
+    view = SubElement(settings, "DefaultViewExtent", {n: f"{v:.15g}" for n, v in told})
+    _add_crs(view, crs)
 
 
 def _add_crs(parent: Element, crs: CRS | None) -> None:

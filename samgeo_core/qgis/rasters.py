@@ -32,13 +32,14 @@ def write_raster_styles(
         record: run.json, which names classes and counts objects.
 
     Returns:
-        Title and style of each raster by its name; and the files that were written.
+        Title and style of each raster by its name, from the top to the bottom; and the files that
+        were written.
     """
     styles = {
-        "image.tif": picture,
         "classes.tif": lambda: values(_classes(record), opacity=0.55),
         "labels.tif": lambda: labels(_highest(files["labels.tif"], record)),
         "mask.tif": mask,
+        "image.tif": picture,
     }
     found: Styled = {name: (_TITLES[name], styles[name]()) for name in styles if name in files}
     written = {}

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from geopandas.testing import assert_geodataframe_equal
 from rasterio.crs import CRS
@@ -151,3 +153,50 @@ def test_what_can_not_be_done_is_told_in_a_sentence(
     assert main(["vectorize", *arguments]) == code
     assert sentence in capsys.readouterr().err
     assert not (run_dir.parent / "out.gpkg").exists()
+
+
+def test_an_archive_of_a_run_is_a_project(
+    run_dir: Path, tmp_path: Path, make_raster: MakeRaster
+) -> None:
+    log = EditLog(run_dir / "edits.jsonl")
+    masks = CandidateSet.of_objects(OBJECTS)
+    log.add(Edit("delete", (masks[0], masks[3])))
+    data = np.random.default_rng(0).integers(0, 255, (3, *OBJECTS.shape_hw)).astype(np.uint8)
+    image = make_raster(data=data)
+    out = tmp_path / "out.zip"
+    asked = ["--image", str(image), "--regular", "--workers", "1"]
+    assert main(["vectorize", str(run_dir), str(out), *asked]) == OK
+    with zipfile.ZipFile(out) as archive:
+        archive.extractall(tmp_path / "x")
+    package = tmp_path / "x" / "objects.gpkg"
+    left = len(gpd.read_file(package, layer="objects"))
+    assert left == len(OBJECTS) - 2
+    changes = gpd.read_file(package, layer="edits")
+    assert changes[["step", "kind", "change"]].to_numpy().tolist() == [[1, "delete", "removed"]] * 2
+    pixel_m2 = abs(UTM_33N.determinant)
+    assert changes.area.tolist() == pytest.approx((changes["area_px"] * pixel_m2).tolist())
+    covered = gpd.read_file(package, layer="partition")
+    assert covered.area.sum() == pytest.approx(np.prod(OBJECTS.shape_hw) * pixel_m2, rel=1e-9)
+    with rasterio.open(tmp_path / "x" / "labels.tif") as labels:
+        assert labels.read(1).max() == left
+    assert json.loads((tmp_path / "x" / "run.json").read_text())["edits"] == {"delete": 1}
+    with rasterio.open(tmp_path / "x" / "image.tif") as shown:
+        assert shown.compression.value.lower() == "jpeg"
+        assert np.abs(shown.read().mean() - data.mean()) < 10
+    assert "--product partition" not in (tmp_path / "x" / "README.txt").read_text()
+
+
+def test_an_archive_of_a_run_in_regions(streamed_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.zip"
+    assert main(["vectorize", str(streamed_dir), str(out), "--workers", "1"]) == OK
+    with zipfile.ZipFile(out) as archive:
+        assert {"project.qgz", "objects.gpkg", "labels.qml"} <= set(archive.namelist())
+        package = Path(archive.extract("objects.gpkg", tmp_path))
+    assert len(gpd.read_file(package, layer="objects")) == len(OBJECTS)
+
+
+def test_an_archive_of_labels_is_a_shapefile(run_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.zip"
+    assert main(["vectorize", str(run_dir / "labels.tif"), str(out)]) == OK
+    with zipfile.ZipFile(out) as archive:
+        assert "objects.shp" in archive.namelist()
