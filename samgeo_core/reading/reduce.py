@@ -18,7 +18,7 @@ from samgeo_core.errors import RasterError
 from samgeo_core.windows import Window
 
 BLOCK_PX = 256
-_PIECE_BYTES = 16 << 20
+_PIECE_BYTES = 8 << 20
 _COLUMNS = 2048
 _OPTIONS = {
     "driver": "GTiff", "compress": "zstd", "zstd_level": 1, "tiled": True,

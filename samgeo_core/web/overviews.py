@@ -19,14 +19,19 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
 
+import numpy as np
+from rasterio.enums import Resampling
+
 from samgeo_core.errors import DiskFullError, NotFoundError, RasterError, SamGeoError
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.reduce import write_copy, write_half
 from samgeo_core.reading.sources import open_dataset
+from samgeo_core.tile import TileImage
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.ids import new_id
 from samgeo_core.web.records import Scene
 from samgeo_core.web.store import Store
+from samgeo_core.windows import ShapeHW, Window
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +52,33 @@ def open_overview(scene: Scene, factor: int) -> Raster:
     """
     path = _folder(scene) / f"{factor}.tif"
     return _rasters.get(path, lambda: Raster.open(path, max_pixels=scene.max_pixels))
+
+
+def read_small(scene: Scene, window: Window, shape_hw: ShapeHW) -> TileImage:
+    """Read a window of a scene as it is shown, at less resolution, from the overview that fits.
+
+    Args:
+        scene: what to read.
+        window: part of its raster; widened to whole pixels of the overview.
+        shape_hw: height and width that it becomes.
+
+    Raises:
+        RasterError: the file is gone or damaged.
+    """
+    step = min(window.height // shape_hw[0], window.width // shape_hw[1])
+    factor = max((f for f in overview_factors(scene) if f <= step), default=None)
+    raster = scene.raster if factor is None else open_overview(scene, factor)
+    place = window if factor is None else shrunk(window, factor, raster.shape_hw)
+    average = Resampling.average
+    return raster.read(place, stretch=scene.stretch, shape_hw=shape_hw, resampling=average)
+
+
+def shrunk(window: Window, factor: int, shape_hw: ShapeHW) -> Window:
+    """A window in the pixels of an overview, widened to whole ones."""
+    left, top = window.x // factor, window.y // factor
+    right = min(-(-(window.x + window.width) // factor), shape_hw[1])
+    bottom = min(-(-(window.y + window.height) // factor), shape_hw[0])
+    return Window(left, top, right - left, bottom - top)
 
 
 def overview_factors(scene: Scene) -> tuple[int, ...]:
@@ -236,8 +268,6 @@ def _check_room(scene: Scene, factors: tuple[int, ...], free_disk_bytes: int) ->
 
 
 def _bytes_of(dtype: str) -> int:
-    import numpy as np
-
     return int(np.dtype(dtype).itemsize)
 
 

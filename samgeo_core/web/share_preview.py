@@ -13,6 +13,7 @@ from samgeo_core.reading.sources import open_dataset
 from samgeo_core.results.colors import object_colors
 from samgeo_core.results.labels import label_raster
 from samgeo_core.web.cache import LruCache
+from samgeo_core.web.overviews import read_small
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.results import ResultPlace, result_place
 from samgeo_core.web.selected import selected, version_of
@@ -51,9 +52,7 @@ def _draw(run: Run, scene: Scene, rule: SelectionRule | None) -> bytes:
     part = _middle(place.grid.shape_hw)
     shape_hw = _at_most(part.shape_hw)
     over_scene = Window(part.x + place.window.x, part.y + place.window.y, part.width, part.height)
-    tile = scene.raster.read(
-        over_scene, stretch=scene.stretch, shape_hw=shape_hw, resampling=Resampling.average
-    )
+    tile = read_small(scene, over_scene, shape_hw)
     labels = _labels(run, rule, place, part)
     rows = np.linspace(0, labels.shape[0] - 1, PREVIEW_HW[0]).round().astype(int)
     columns = np.linspace(0, labels.shape[1] - 1, PREVIEW_HW[1]).round().astype(int)

@@ -24,7 +24,7 @@ from samgeo_core.reading.stretch import Stretch
 from samgeo_core.results.labels import Labels, label_raster
 from samgeo_core.tile import TileImage
 from samgeo_core.web.cache import LruCache
-from samgeo_core.web.overviews import open_overview, overview_factors
+from samgeo_core.web.overviews import open_overview, overview_factors, shrunk
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.results import ResultPlace, result_place
 from samgeo_core.web.selected import run_source, selected, version_of
@@ -210,17 +210,14 @@ def _read_reduced(raster: Raster, stretch: Stretch, window: Window, shape_hw: Sh
 
 def _read_stored(scene: Scene, view: View, factor: int) -> Block:
     """The pixels of a view out of the scene's own overview of a factor."""
-    window, raster = view.window, open_overview(scene, factor)
-    left, top = window.x // factor, window.y // factor
-    right = min(-(-(window.x + window.width) // factor), raster.shape_hw[1])
-    bottom = min(-(-(window.y + window.height) // factor), raster.shape_hw[0])
-    inside = Window(left, top, right - left, bottom - top)
+    raster = open_overview(scene, factor)
+    inside = shrunk(view.window, factor, raster.shape_hw)
     step = view.factor // factor
     shape_hw = -(-inside.height // step), -(-inside.width // step)
     rgba = _rgba(_read_reduced(raster, scene.stretch, inside, shape_hw))
     # NOTE: the last pixels of an overview may reach beyond the raster.
     size = Affine.scale(factor * inside.width / shape_hw[1], factor * inside.height / shape_hw[0])
-    return Block(rgba, Affine.translation(left * factor, top * factor) @ size)
+    return Block(rgba, Affine.translation(inside.x * factor, inside.y * factor) @ size)
 
 
 def _rgba(tile: TileImage) -> RGBA:

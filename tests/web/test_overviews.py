@@ -19,12 +19,14 @@ from samgeo_core.web.overviews import (
     make_overviews,
     open_overview,
     overview_factors,
+    read_small,
     wanted_factors,
 )
 from samgeo_core.web.records import Scene
 from samgeo_core.web.store import Store
 from samgeo_core.web.tiles import TileRenderer
 from samgeo_core.web.views import tile_view
+from samgeo_core.windows import Window
 from tests.factories import MakeRaster
 from tests.web.conftest import OWNER, MakeScene
 from tests.web.tile_checks import decode, place_on_tiles
@@ -69,10 +71,14 @@ def test_tiles_show_the_same_with_and_without(
     scene = make_scene(name, data=values, **options)
     tiles = _tiles(scene)
     assert len(tiles) >= 10
+    part, small_hw = Window(900, 700, 1811, 1605), (200, 226)
+    shown = read_small(scene, part, small_hw)
     before = [TileRenderer().scene_tile(scene, *tile) for tile in tiles]
     assert wanted_factors(scene) == factors and overview_factors(scene) == ()
     assert make_overviews(scene)
     assert overview_factors(scene) == factors
+    difference = np.abs(read_small(scene, part, small_hw).rgb.astype(int) - shown.rgb)
+    assert np.mean(difference) < 1.5
     after = [TileRenderer().scene_tile(scene, *tile) for tile in tiles]
     for one, other in zip(map(decode, before), map(decode, after), strict=True):
         both = (one[..., 3] > 0) & (other[..., 3] > 0)
