@@ -11,9 +11,11 @@ from pathlib import Path
 import geopandas as gpd
 import pyogrio
 
+from samgeo_core.edits.history import EDITS_FILE
 from samgeo_core.qgis.bundle import (
     OBJECTS,
     PROJECT,
+    PROMPTS_FILE,
     BundleLayers,
     add_layers,
     batches_as_shown,
@@ -59,7 +61,8 @@ def project_files(
     Raises:
         ExportError, OSError: a file can't be read or written.
     """
-    files = {**{name: run_dir / name for name in RUN_FILES}, **(instead or {})}
+    more = [name for name in (PROMPTS_FILE, EDITS_FILE) if (run_dir / name).is_file()]
+    files = {name: run_dir / name for name in (*RUN_FILES, *more)} | dict(instead or {})
     grid = Raster.open(files["labels.tif"], max_pixels=NO_LIMIT_PX).grid
     record = json.loads(files["run.json"].read_text("utf-8"))
     package = folder / _PACKAGE

@@ -7,7 +7,7 @@ from typing import Any
 
 import geopandas as gpd
 
-from samgeo_core.qgis.commands import python_lines, segment_command
+from samgeo_core.qgis.commands import prompt_command, python_lines, segment_command
 from samgeo_core.vectors.fields import field_of
 
 _FILES = {
@@ -17,6 +17,8 @@ _FILES = {
     "mask.tif": "raster mask; 255 = an object, 0 = none",
     "classes.tif": "raster of classes with their colours; run.json names its values",
     "labels.qml": "how QGIS draws labels.tif; those of other rasters likewise",
+    "prompts.geojson": "what pointed at the objects, longitude and latitude where they are known",
+    "edits.jsonl": "corrections, for the command select",
     "annotations.png": "picture of the objects",
     "run.json": "how this was made: model, parameters, hashes, figures",
     "objects.gpkg": "polygons with styles, GeoPackage; also partition, prompts, edits",
@@ -46,7 +48,9 @@ def bundle_readme(
     if frame.crs is None:
         place = (
             "none. Coordinates are those of the raster, areas and lengths on the ground unknown,\n"
-            "and formats that need longitude and latitude (GeoJSON, KML) are left out."
+            "and formats that need longitude and latitude (GeoJSON, KML) are left out. Where they\n"
+            "are pixels, objects.gpkg has y upwards from the upper edge (so it is below 0), as QGIS\n"
+            "shows such images; other files have it downwards."
         )
     else:
         place = str(frame.crs.name)
@@ -73,13 +77,32 @@ def bundle_readme(
 
 
 def _made_again(record: Mapping[str, Any] | None) -> list[str]:
-    """How the run is made again; corrections and classes aren't made by a command."""
+    """How the run is made again."""
     if record is None:
         return []
-    told = [f"It was made of {record.get('raster', 'an image')} on {record.get('created', '?')}."]
+    told = [
+        "Made again",
+        f"It was made of {record.get('raster', 'an image')} on {record.get('created', '?')}; "
+        "IMAGE.tif stands for that file.",
+        "",
+    ]
     if "picked" in record:
-        told.append("Single objects were picked on the map; their prompts are in the GeoPackage.")
-        return ["Made again", *told, ""]
-    told += ["On the command line:", "", f"  {segment_command(record)}", "", "In Python:", ""]
+        told += [
+            "Single objects were picked on the map. The command asks for them anew by the same "
+            "prompts,",
+            "in windows of its own, so that outlines may differ by some pixels:",
+            "",
+            f"  {prompt_command(record, 'prompts.geojson')}",
+        ]
+        return [*told, ""]
+    told += ["On the command line:", "", f"  {segment_command(record)}"]
+    if "edits" in record:
+        told += [
+            "  cp edits.jsonl results/",
+            "  python -m samgeo_core select results corrected",
+            "",
+            "The last two lines make the corrections, which came later.",
+        ]
+    told += ["", "In Python:", ""]
     told += [f"  {line}" for line in python_lines(record).splitlines()]
-    return ["Made again", *told, ""]
+    return [*told, ""]

@@ -40,7 +40,10 @@ _SUFFIXES = {
     ".json": "geojson",
     ".geoparquet": "parquet",
 }
-_RUN_FILES = ("run.json", "image.tif", "labels.tif", "mask.tif", "classes.tif", "annotations.png")
+_RUN_FILES = (
+    *("run.json", "image.tif", "labels.tif", "mask.tif", "classes.tif", "annotations.png"),
+    *("prompts.geojson", "edits.jsonl"),
+)
 _COMPRESSED_SUFFIXES = {".tif", ".png", ".parquet"}
 
 

@@ -1,11 +1,12 @@
 """Opens a project with QGIS and tells as JSON what it found; run by the system's Python.
 
-Arguments: the project, a GeoPackage, the picture to write.
+Arguments: the project, a GeoPackage, the picture to write, files of other formats to open.
 """
 
 import json
 import os
 import sys
+from pathlib import Path
 
 from qgis.core import (
     QgsApplication,
@@ -24,11 +25,14 @@ application.initQgis()
 project = QgsProject.instance()
 told = {"read": project.read(sys.argv[1]), "layers": [], "crs": project.crs().authid()}
 root = project.layerTreeRoot()
+told["groups"] = [group.name() for group in root.findGroups()]
 for node in root.findLayers():
     layer = node.layer()
     item = {"title": layer.name(), "valid": layer.isValid(), "shown": node.isVisible()}
     item["provider"] = layer.providerType()
-    item["extent"] = layer.extent().toString(3)
+    box = layer.extent()
+    item["extent"] = [box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()]
+    item["crs"] = layer.crs().authid()
     if isinstance(layer, QgsVectorLayer):
         renderer = layer.renderer()
         item["rows"] = layer.featureCount()
@@ -39,6 +43,11 @@ for node in root.findLayers():
 
 fresh = QgsVectorLayer(f"{sys.argv[2]}|layername=objects", "fresh", "ogr")
 told["fresh"] = {"valid": fresh.isValid(), "renderer": fresh.renderer().type()}
+
+told["others"] = {}
+for path in sys.argv[4:]:
+    other = QgsVectorLayer(path, "other", "ogr")
+    told["others"][Path(path).name] = other.featureCount() if other.isValid() else None
 
 settings = QgsMapSettings()
 settings.setOutputSize(QSize(900, 900))

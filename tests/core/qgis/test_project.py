@@ -152,19 +152,27 @@ def _with_qgis() -> str | None:
     return None if asked.returncode == 0 else "QGIS isn't installed (Debian: python3-qgis)"
 
 
-def test_qgis_opens_it(unpacked: Path, tmp_path: Path) -> None:
+def opened(folder: Path, picture: Path, *others: Path) -> dict[str, Any]:
+    """What QGIS tells of a project; the test is skipped where there is no QGIS."""
     if (reason := _with_qgis()) is not None:
         pytest.skip(reason)
     script = Path(__file__).with_name("open_project.py")
-    picture = tmp_path / "map.png"
+    asked = [folder / "project.qgz", folder / "objects.gpkg", picture, *others]
     done = subprocess.run(
-        [SYSTEM_PYTHON, str(script), str(unpacked / "project.qgz"),
-         str(unpacked / "objects.gpkg"), str(picture)],
-        env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": str(tmp_path)},
+        [SYSTEM_PYTHON, str(script), *map(str, asked)],
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": str(picture.parent)},
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def test_qgis_opens_it(unpacked: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "map.png"
+    others = [unpacked / "objects.dxf", unpacked / "objects.kml"]
+    told = opened(unpacked, picture, *others)
+    assert told["others"] == {"objects.dxf": 16, "objects.kml": 16}
     layers = {layer["title"]: layer for layer in told["layers"]}
     assert told["read"] and told["crs"].startswith("EPSG:")
     assert all(layer["valid"] for layer in layers.values())
