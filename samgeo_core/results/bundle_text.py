@@ -48,9 +48,9 @@ def bundle_readme(
     if frame.crs is None:
         place = (
             "none. Coordinates are those of the raster, areas and lengths on the ground unknown,\n"
-            "and formats that need longitude and latitude (GeoJSON, KML) are left out. Where they\n"
-            "are pixels, objects.gpkg has y upwards from the upper edge (so it is below 0), as QGIS\n"
-            "shows such images; other files have it downwards."
+            "and formats that need longitude and latitude (GeoJSON, KML) are left out. Where\n"
+            "they are pixels, objects.gpkg has y upwards from the upper edge (so it is below 0), as\n"
+            "QGIS shows such images; other files have it downwards."
         )
     else:
         place = str(frame.crs.name)
