@@ -49,8 +49,8 @@ def bundle_readme(
         place = (
             "none. Coordinates are those of the raster, areas and lengths on the ground unknown,\n"
             "and formats that need longitude and latitude (GeoJSON, KML) are left out. Where\n"
-            "they are pixels, objects.gpkg has y upwards from the upper edge (so it is below 0), as\n"
-            "QGIS shows such images; other files have it downwards."
+            "they are pixels, objects.gpkg has y upwards from the upper edge, so it is below 0,\n"
+            "where QGIS shows such images; other files have it downwards."
         )
     else:
         place = str(frame.crs.name)
