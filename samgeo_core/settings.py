@@ -51,6 +51,8 @@ class Settings:
         password: SAMGEO_PASSWORD, what all visitors must know; None lets everybody in.
         requests_per_minute: SAMGEO_REQUESTS_PER_MINUTE, from one address; None sets no limit.
         metrics_token: SAMGEO_METRICS_TOKEN, with which Prometheus may ask /metrics; None has none.
+        basemap_url: SAMGEO_BASEMAP_URL, tiles below the layers of QGIS projects, with {x}, {y} and
+            {z}; "none" has none.
         log_level: SAMGEO_LOG_LEVEL, the least that is told: DEBUG, INFO, WARNING or ERROR.
         log_format: SAMGEO_LOG_FORMAT, text, or json with one object a line.
     """
@@ -79,6 +81,7 @@ class Settings:
     password: str | None = field(default=None, repr=False)
     requests_per_minute: int | None = None
     metrics_token: str | None = field(default=None, repr=False)
+    basemap_url: str = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
     log_level: str = "INFO"
     log_format: str = "text"
 
@@ -120,6 +123,7 @@ class Settings:
             password=env.get("SAMGEO_PASSWORD") or None,
             requests_per_minute=_whole("SAMGEO_REQUESTS_PER_MINUTE"),
             metrics_token=env.get("SAMGEO_METRICS_TOKEN") or None,
+            basemap_url=_tiles("SAMGEO_BASEMAP_URL") or cls.basemap_url,
             log_level=(env.get("SAMGEO_LOG_LEVEL") or "INFO").upper(),
             log_format=(env.get("SAMGEO_LOG_FORMAT") or "text").lower(),
         )
@@ -143,6 +147,14 @@ def _whole(name: str) -> int | None:
     """A variable as a whole number above 0; None where it isn't set."""
     value = _number(name)
     return None if value is None else max(1, round(value))
+
+
+def _tiles(name: str) -> str | None:
+    """A variable as an address of map tiles, or "none"; None where it isn't set."""
+    text = os.environ.get(name)
+    if text and text != "none" and not all(part in text for part in ("{x}", "{y}", "{z}")):
+        raise ParameterError(f"{name} must hold {{x}}, {{y}} and {{z}} or be none, got {text!r}.")
+    return text or None
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from samgeo_core.edits.history import EDITS_FILE, EditLog
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.qgis.extras import edits_layer, prompts_of
 from samgeo_core.qgis.layer_styles import embed_styles
-from samgeo_core.qgis.project import ProjectLayer, openstreetmap, write_project
+from samgeo_core.qgis.project import ProjectLayer, basemap, write_project
 from samgeo_core.qgis.raster_styles import RasterStyle
 from samgeo_core.qgis.styles import (
     Style,
@@ -26,6 +26,7 @@ from samgeo_core.qgis.styles import (
 )
 from samgeo_core.results.batches import Batches, write_ogr_batches
 from samgeo_core.results.geodesy import pyproj_crs
+from samgeo_core.settings import get_settings
 
 PROJECT, IMAGE = "project.qgz", "image.tif"
 OBJECTS, PARTITION, EDITS = "objects", "partition", "edits"
@@ -168,8 +169,8 @@ def write_run_project(
         )
         for name, (told, style) in rasters.items()
     ]
-    if crs is not None:
-        found.append(openstreetmap())
+    if crs is not None and (address := get_settings().basemap_url) != "none":
+        found.append(basemap(address))
     write_project(path, found, crs, _extent(layers.grid), title)
 
 

@@ -6,14 +6,13 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from pyproj import CRS
 
 from samgeo_core.qgis.raster_styles import RasterStyle
 from samgeo_core.qgis.styles import VERSION, Style
-
-OPENSTREETMAP = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,16 @@ class ProjectLayer:
         return f"./{self.source}|layername={self.table}" if self.table else f"./{self.source}"
 
 
-def openstreetmap() -> ProjectLayer:
-    """A map of the world below everything, switched off: it needs the internet."""
-    address = OPENSTREETMAP.replace("{", "%7B").replace("}", "%7D")
-    source = f"type=xyz&url={address}&zmax=19&zmin=0"
-    return ProjectLayer(
-        "OpenStreetMap (© contributors, needs internet)", source, "wms", shown=False
-    )
+def basemap(address: str) -> ProjectLayer:
+    """A map of the world below everything, switched off: it needs the internet.
+
+    Args:
+        address: of its tiles, with {x}, {y} and {z}.
+    """
+    host = urlsplit(address).hostname or "tiles"
+    title = "© OpenStreetMap (online)" if host.endswith("openstreetmap.org") else f"{host} (online)"
+    source = f"type=xyz&url={quote(address, safe=':/')}&zmax=19&zmin=0"
+    return ProjectLayer(title, source, "wms", shown=False)
 
 
 def write_project(

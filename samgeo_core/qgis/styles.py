@@ -37,7 +37,7 @@ class Part:
     color: str
     value: str = ""
     span: tuple[float, float] | None = None
-    alpha: float = 0.22
+    alpha: float = 0.16
     outline: str = ""
 
 
@@ -105,7 +105,7 @@ def by_class(classes: Sequence[tuple[str, str]], *, partition: bool = False) -> 
         classes: name and colour (#rrggbb) of each.
         partition: whether rows with ids below 0 are background.
     """
-    parts = [Part(name, color, value=name, alpha=0.35) for name, color in classes]
+    parts = [Part(name, color, value=name, alpha=0.3) for name, color in classes]
     parts.append(Part("no class", _FAINT, value="", alpha=0.08))
     if not partition:
         return Style("categorizedSymbol", parts, "class_name", largest_first="area_px")

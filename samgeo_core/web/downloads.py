@@ -89,7 +89,7 @@ def offered_downloads(run: Run) -> dict[str, Download]:
     if int(run.record.get("n_objects", 0)) > MOST_IN_KML:
         left_out.add("objects.kml")
     offered = _without(downloads(), *left_out)
-    offered["bundle.zip"] = replace(offered["bundle.zip"], title="Files of the run (zip)")
+    offered["bundle.zip"] = replace(offered["bundle.zip"], title="QGIS project of the run (zip)")
     return offered
 
 
@@ -111,7 +111,7 @@ def downloads() -> dict[str, Download]:
         Download(CLASSES_FILE, "Class raster (GeoTIFF)", "image/tiff"),
         Download("annotations.png", "Picture of the objects (PNG)", "image/png"),
         Download("run.json", "Parameters and figures (JSON)", "application/json"),
-        Download("bundle.zip", "Everything (zip)", "application/zip"),
+        Download("bundle.zip", "QGIS project with everything (zip)", "application/zip"),
         *(Download(name, title, "application/zip") for name, title in TRAINING_FILES.items()),
     ]
     return {item.filename: item for item in (*vectors, *others)}

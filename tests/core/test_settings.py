@@ -58,6 +58,8 @@ def test_an_empty_environment_gives_a_working_installation() -> None:
         ("SAMGEO_PASSWORD", "", "password", None),
         ("SAMGEO_REQUESTS_PER_MINUTE", "600", "requests_per_minute", 600),
         ("SAMGEO_METRICS_TOKEN", "t", "metrics_token", "t"),
+        ("SAMGEO_BASEMAP_URL", "https://a/{z}/{x}/{y}", "basemap_url", "https://a/{z}/{x}/{y}"),
+        ("SAMGEO_BASEMAP_URL", "none", "basemap_url", "none"),
         ("SAMGEO_LOG_LEVEL", "warning", "log_level", "WARNING"),
         ("SAMGEO_LOG_FORMAT", "JSON", "log_format", "json"),
     ],
@@ -88,6 +90,12 @@ def test_a_number_that_is_none_is_named(
 def test_a_scheduler_needs_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMGEO_SCHEDULER", "10.0.0.1:8786")
     with pytest.raises(ParameterError, match="tcp://"):
+        Settings.from_env()
+
+
+def test_a_basemap_needs_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMGEO_BASEMAP_URL", "https://maps.example.org")
+    with pytest.raises(ParameterError, match="SAMGEO_BASEMAP_URL must hold {x}, {y} and {z}"):
         Settings.from_env()
 
 

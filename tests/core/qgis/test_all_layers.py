@@ -113,7 +113,7 @@ def test_qgis_shows_all_layers_where_they_belong(tmp_path: Path, place: str) -> 
     assert told["fresh"] == {"valid": True, "renderer": "categorizedSymbol"}
     assert told["crs"] == ("EPSG:32633" if grid.crs else "")
     drawn = np.asarray(Image.open(tmp_path / "map.png").convert("RGB")).astype(int)
-    red = (drawn[..., 0] - drawn[..., 2] > 60).sum()
+    red = (drawn[..., 0] - drawn[..., 2] > 30).sum()
     blue = (drawn[..., 2] - drawn[..., 0] > 30).sum()
     # 20 px and 60 px wide squares, each in the colour of its class.
     assert 4 < blue / red < 14

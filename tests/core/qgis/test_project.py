@@ -14,6 +14,7 @@ from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 from xml.etree import ElementTree
 
 import geopandas as gpd
@@ -28,6 +29,7 @@ from samgeo_core.config import AutomaticConfig, SegmentConfig, SelectionRule
 from samgeo_core.objects import ObjectSet
 from samgeo_core.pipeline import Segmentation, write_run
 from samgeo_core.qgis.commands import prompt_command, python_lines, segment_command
+from samgeo_core.qgis.project import basemap
 from samgeo_core.qgis.styles import by_class, by_size
 from samgeo_core.reading.generated_scene import generated_scene
 from samgeo_core.reading.raster import Raster
@@ -80,8 +82,16 @@ def test_the_project_names_what_lies_beside_it_and_nothing_else(unpacked: Path) 
     assert sources[-1].startswith("type=xyz")
     shown = {node.get("name"): node.get("checked") for node in project.iter("layer-tree-layer")}
     assert shown["Objects"] == "Qt::Checked"
-    assert shown["OpenStreetMap (© contributors, needs internet)"] == "Qt::Unchecked"
+    assert shown["© OpenStreetMap (online)"] == "Qt::Unchecked"
     assert project.findtext("projectCrs/spatialrefsys/authid", "").startswith("EPSG:")
+
+
+def test_another_basemap_keeps_its_address() -> None:
+    layer = basemap("https://maps.example.org/a/{z}/{x}/{y}?key=b&style=c")
+    assert (layer.title, layer.shown) == ("maps.example.org (online)", False)
+    told = parse_qs(layer.source)
+    assert told["url"] == ["https://maps.example.org/a/{z}/{x}/{y}?key=b&style=c"]
+    assert told["type"] == ["xyz"]
 
 
 def test_the_geopackage_brings_its_styles(unpacked: Path) -> None:
