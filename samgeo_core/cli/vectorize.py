@@ -127,11 +127,14 @@ def run_vectorize(args: argparse.Namespace) -> int:
     tolerance_px = tolerance_in_px(number, source.grid) if unit == "m" else number
     style = OutlineStyle(args.smoothing, tolerance_px, args.regular, args.circles)
     image = None if args.image is None else Raster.open(args.image, max_pixels=NO_LIMIT_PX)
+    # The picture of a project may be of more than the run; figures of bands may not.
+    is_larger = image is not None and image.shape_hw != source.grid.shape_hw
+    bands = None if for_qgis and is_larger else image
     around = Surroundings(
         source.grid,
         PIXELS if args.pixels else style,
-        image,
-        source.valid if image is None else valid_of(image),
+        bands,
+        source.valid if bands is None else valid_of(bands),
         not args.no_attributes,
     )
     with TerminalProgress(not args.quiet) as progress:

@@ -49,19 +49,33 @@ def prompt_command(record: Mapping[str, Any], prompts: str) -> str:
 
 
 def python_lines(record: Mapping[str, Any]) -> str:
-    """The same in Python, for runs in one piece."""
+    """The same in Python.
+
+    Args:
+        record: run.json.
+    """
     config = SegmentConfig.from_dict(record.get("parameters", {}))
     area = _part_of(record)
     more = f", area=Window({', '.join(map(str, area))})" if area else ""
-    names = "Raster, SegmentConfig, Window, segment, write_run"
-    return "\n".join(
-        [
-            f"from samgeo_core import {names}",
-            f"config = SegmentConfig.from_dict({config.to_dict()!r})",
-            f'found = segment(Raster.open("{IMAGE}"), config{more})',
-            f'write_run(found, "{OUT}")',
+    begin = [
+        "from pathlib import Path",
+        "from samgeo_core import Raster, SegmentConfig, Window, segment, write_run",
+        f"config = SegmentConfig.from_dict({config.to_dict()!r})",
+        f'out = Path("{OUT}")',
+        "out.mkdir(exist_ok=True)",
+    ]
+    if streaming := record.get("streaming"):
+        cut = f"StreamOptions({streaming['region_px']}, {streaming['margin_px']})"
+        begin[1:2] = [
+            "from samgeo_core import Raster, SegmentConfig, Window",
+            "from samgeo_core.streaming.options import NO_LIMIT_PX, StreamOptions",
+            "from samgeo_core.streaming.run import segment_to_folder",
         ]
-    )
+        image = f'Raster.open("{IMAGE}", max_pixels=NO_LIMIT_PX)'
+        end = [f"segment_to_folder({image}, out, config, {cut}{more})"]
+    else:
+        end = [f'write_run(segment(Raster.open("{IMAGE}"), config{more}), out)']
+    return "\n".join([*begin, *end])
 
 
 def _model_words(config: SegmentConfig) -> list[str]:

@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from PIL import Image
 
@@ -27,13 +28,14 @@ from samgeo_core.cli import build_parser
 from samgeo_core.cli.segment import config_of
 from samgeo_core.config import AutomaticConfig, SegmentConfig, SelectionRule
 from samgeo_core.objects import ObjectSet
-from samgeo_core.pipeline import Segmentation, write_run
-from samgeo_core.qgis.commands import prompt_command, python_lines, segment_command
+from samgeo_core.pipeline import Segmentation, segment, write_run
+from samgeo_core.qgis.commands import IMAGE, prompt_command, python_lines, segment_command
 from samgeo_core.qgis.project import basemap
 from samgeo_core.qgis.styles import by_class, by_size
 from samgeo_core.reading.generated_scene import generated_scene
 from samgeo_core.reading.raster import Raster
 from samgeo_core.results.export import read_vector, write_bundle
+from samgeo_core.results.labels import label_raster
 from samgeo_core.windows import Window
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -146,6 +148,26 @@ def test_the_command_makes_the_same_run_again(config: SegmentConfig, more: dict[
     lines = python_lines(record)
     compile(lines, "README.txt", "exec")
     assert ("area=Window(10, 20, 290, 380)" in lines) == ("area_px" in record)
+
+
+@pytest.mark.parametrize("more", [{}, {"streaming": {"region_px": 128, "margin_px": 0}}])
+def test_the_lines_of_python_run(
+    more: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, default_model: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    generated_scene(tmp_path / IMAGE, size=160)
+    config = SegmentConfig(automatic=AutomaticConfig(points_per_side=2))
+    record = {"parameters": config.to_dict(), "area_px": [4, 8, 134, 68], **more}
+    exec(compile(python_lines(record), "README.txt", "exec"), {})
+    raster, area = Raster.open(IMAGE), Window(4, 8, 130, 60)
+    made = Raster.open("results/labels.tif")
+    assert made.grid == raster.grid.window(area)
+    if more:
+        assert json.loads(Path("results/run.json").read_text())["streaming"]["region_px"] == 128
+    else:
+        found = segment(raster, config, area=area, model=default_model).objects
+        with rasterio.open("results/labels.tif") as dataset:
+            assert np.array_equal(dataset.read(1), label_raster(found))
 
 
 def test_the_command_asks_for_picked_objects_again() -> None:
