@@ -49,7 +49,7 @@ class UploadQueue {
     this.stop(item);
     this.items = this.items.filter((other) => other !== item);
     this.tell();
-    if (item.uploadId) await this.discard(item.uploadId);
+    if (item.uploadId && this.current !== item) await this.discard(item.uploadId);
   }
 
   // Remove what the server holds of an upload; it does so by itself after some time.
@@ -88,6 +88,8 @@ class UploadQueue {
           if (item.uploadId && !(error instanceof Refused)) this.discard(item.uploadId);
         }
       }
+      // Whoever cancelled it may have done so before the server had given it an id.
+      if (item.state === "cancelled" && item.uploadId) await this.discard(item.uploadId);
       this.tell();
     }
     // Whoever has paused or refused files before them decides where to go.
@@ -192,7 +194,8 @@ class UploadQueue {
   ask(method, path, body = null, item = null, headers = {}) {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
-      if (item) item.request = request;
+      // Only pieces may break off: of what is short the answer must be known.
+      if (method === "PATCH") item.request = request;
       request.open(method, this.address + path);
       if (body) request.setRequestHeader("Content-Type", "application/octet-stream");
       if (this.visitor) request.setRequestHeader("X-Samgeo-Visitor", this.visitor);

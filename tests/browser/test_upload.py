@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from playwright.sync_api import Page, Route, expect
 
 from samgeo_core.reading.generated_scene import generated_scene
 from samgeo_core.web.records import Scene
-from tests.browser.conftest import Server, Visit
+from tests.browser.conftest import WAIT_MS, Server, Visit
 from tests.factories import write_raster
 
 pytestmark = pytest.mark.browser
@@ -122,7 +123,12 @@ def test_refused_and_cancelled_files_leave_the_others_alone(
             held.append(route)
 
     page.route("**/uploads/*?offset=*", hold_first)
+    # Cancelled while a piece of it is on its way.
     page.set_input_files("input[type=file]", [tmp_path / "photo.png", large, small])
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while not held:
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
     page.get_by_role("button", name="Cancel large scene.tif").click()
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("photo.png is no image of a known format")
