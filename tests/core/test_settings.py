@@ -95,7 +95,9 @@ def test_a_scheduler_needs_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_basemap_needs_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMGEO_BASEMAP_URL", "https://maps.example.org")
-    with pytest.raises(ParameterError, match="SAMGEO_BASEMAP_URL must hold {x}, {y} and {z}"):
+    with pytest.raises(
+        ParameterError, match=r"SAMGEO_BASEMAP_URL must hold \{x\}, \{y\} and \{z\}"
+    ):
         Settings.from_env()
 
 
