@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -18,6 +18,8 @@ _RAMP = ("#fff176", "#ffb13d", "#ff5f5f", "#d81b9a", "#8c52ff")
 
 _OUTLINE, _FAINT = "#16d5c0", "#c3cbc9"
 _BACKGROUND = "background"
+_ANY_SIZE = 1e15
+"""More than the Earth has, in m² or in px."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,24 @@ def by_size(column: str, sizes: Sequence[float], unit: str, *, partition: bool =
         return Style("graduatedSymbol", parts, column, largest_first=column)
     # No object is that small: what counts as 0 or less is background.
     shown = f'if("object_id" < 0, -1, "{column}")'
-    return Style("graduatedSymbol", [_background(), *parts], shown)
+    return Style("graduatedSymbol", [_background(), *_open_ended(parts, unit)], shown)
+
+
+def _open_ended(parts: Sequence[Part], unit: str) -> list[Part]:
+    """The same without a least and a greatest size.
+
+    NOTE: QGIS leaves out rows beyond all spans, and in a partition objects are smaller where others
+    lie on them, or larger where they fill slits.
+    """
+    if len(parts) == 1:
+        return [replace(parts[0], label="objects", span=(0.0, _ANY_SIZE))]
+    first, *inner, last = parts
+    low, high = (first.span or (0.0, 0.0))[1], (last.span or (0.0, 0.0))[0]
+    return [
+        replace(first, label=f"up to {_told(low)} {unit}", span=(0.0, low)),
+        *inner,
+        replace(last, label=f"over {_told(high)} {unit}", span=(high, _ANY_SIZE)),
+    ]
 
 
 def _spans(values: NDArray[np.float64]) -> list[tuple[float, float]]:
