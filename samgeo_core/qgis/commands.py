@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from samgeo_core.config import AutomaticConfig, SegmentConfig, SelectionRule
@@ -18,8 +19,7 @@ def segment_command(record: Mapping[str, Any]) -> str:
     Args:
         record: its run.json.
     """
-    values = record.get("parameters", {})
-    config = SegmentConfig.from_dict(values)
+    config = _config_of(record)
     words = ["python", "-m", "samgeo_core", "segment", IMAGE, OUT, "--preset", config.preset]
     words += _model_words(config)
     if config.window_px is not None:
@@ -43,7 +43,7 @@ def prompt_command(record: Mapping[str, Any], prompts: str) -> str:
         record: run.json of what was picked.
         prompts: name of the file of prompts.
     """
-    config = SegmentConfig.from_dict(record.get("parameters", {}))
+    config = _config_of(record)
     words = ["python", "-m", "samgeo_core", "prompt", IMAGE, prompts, "objects.gpkg"]
     return shlex.join([*words, *_model_words(config)])
 
@@ -54,7 +54,7 @@ def python_lines(record: Mapping[str, Any]) -> str:
     Args:
         record: run.json.
     """
-    config = SegmentConfig.from_dict(record.get("parameters", {}))
+    config = _config_of(record)
     area = _part_of(record)
     more = f", area=Window({', '.join(map(str, area))})" if area else ""
     begin = [
@@ -88,6 +88,14 @@ def _model_words(config: SegmentConfig) -> list[str]:
     if config.stretch != "auto":
         words += ["--stretch", config.stretch]
     return words
+
+
+def _config_of(record: Mapping[str, Any]) -> SegmentConfig:
+    """What a run was asked for; of a checkpoint its name, as its place is the server's business."""
+    config = SegmentConfig.from_dict(record.get("parameters", {}))
+    if config.checkpoint is None:
+        return config
+    return dataclasses.replace(config, checkpoint=Path(config.checkpoint).name)
 
 
 def _rule_words(record: Mapping[str, Any], config: SegmentConfig) -> list[str]:

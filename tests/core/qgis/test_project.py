@@ -171,7 +171,7 @@ def test_the_lines_of_python_run(
 
 
 def test_the_command_asks_for_picked_objects_again() -> None:
-    config = SegmentConfig(bands=(3, 2, 1), stretch="minmax", checkpoint="my roofs.pt")
+    config = SegmentConfig(bands=(3, 2, 1), stretch="minmax", checkpoint="/srv/weights/my roofs.pt")
     record = {"parameters": config.to_dict(), "picked": {"objects": 1}}
     args = build_parser().parse_args(shlex.split(prompt_command(record, "prompts.geojson"))[3:])
     assert (args.bands, args.stretch, str(args.checkpoint)) == ((3, 2, 1), "minmax", "my roofs.pt")
