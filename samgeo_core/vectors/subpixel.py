@@ -167,16 +167,18 @@ def _relaxed(
     axes, rows = edges.axes, np.arange(len(shifts))
     middles = edges.middles_xy
     before, after = edges.previous, edges.following
-    corner = edges.corners_xy[rows, axes].astype(np.float64)
-    end = edges.corners_xy[after, axes].astype(np.float64)
     stays_after = stays[after]
     middle = middles[rows, axes]
+    # Along the axis across an edge its neighbours move only where they run the same way.
+    moves_before = ~stays & (axes[before] == axes)
+    moves_after = ~stays_after & (axes[after] == axes)
+    side_before = np.where(stays, edges.corners_xy[rows, axes], middles[before, axes])
+    side_after = np.where(stays_after, edges.corners_xy[after, axes], middles[after, axes])
     for factor in (_SMOOTH, _SWELL) * passes:
-        places = passages_xy(edges, shifts)
         # NOTE: the sum of two numbers doesn't depend on their order, so that whoever walks the
         # other way round gets the same.
-        sides = np.where(stays, corner, places[before, axes]) + np.where(
-            stays_after, end, places[after, axes]
+        sides = (side_before + np.where(moves_before, shifts[before], 0.0)) + (
+            side_after + np.where(moves_after, shifts[after], 0.0)
         )
         shifts = shifts + factor * (sides * 0.5 - (middle + shifts))
         shifts = np.where(still, 0.0, shifts.clip(-_REACH_PX, _REACH_PX))
@@ -187,9 +189,13 @@ def _tightened(edges: UnitEdges, shifts: FloatArray, stays: NDArray[np.bool_]) -
     """Shifts by which no corner ends up further than half a pixel from the outline."""
     before, after = edges.previous, edges.following
     turns = (edges.steps_xy != edges.steps_xy[before]).any(axis=1) & ~stays
+    corners = np.flatnonzero(turns)
     for attempt in range(_MOST_TIGHTENINGS):
         places = passages_xy(edges, shifts)
-        far = turns & (distances(edges.corners_xy, places[before], places) > 0.5)
+        away = distances(edges.corners_xy[corners], places[before[corners]], places[corners])
+        # A corner that is near stays so until a neighbour is moved.
+        far = np.zeros(len(turns), np.bool_)
+        far[corners[away > 0.5]] = True
         if not far.any():
             break
         at_either_end = far | far[after]
@@ -197,6 +203,7 @@ def _tightened(edges: UnitEdges, shifts: FloatArray, stays: NDArray[np.bool_]) -
         if attempt == _MOST_TIGHTENINGS - 1:
             tighter = shifts.clip(-_SAFE_PX, _SAFE_PX)
         shifts = np.where(at_either_end, tighter, shifts)
+        corners = np.flatnonzero(turns & (at_either_end | at_either_end[before]))
     return shifts
 
 
