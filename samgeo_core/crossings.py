@@ -90,6 +90,9 @@ class CrossingBook:
     def __init__(self) -> None:
         self._known: dict[tuple[int, int, int, int, bytes], Crossings] = {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def note(
         self,
         mask: BoolMask,

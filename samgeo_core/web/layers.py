@@ -30,8 +30,8 @@ LAYER_VERSION = 3
 TOLERANCES_PX = ((5_000, 0.5), (20_000, 1.0), (100_000, 2.0), (None, 4.0))
 """Up to how many objects which deviation from the outline is shown, raster px."""
 
-MOST_SMOOTH = 2_000
-"""Up to how many objects the map smooths stairs as files do: of more, it would take seconds."""
+MOST_SMOOTH = 5_000
+"""Up to how many objects the map smooths stairs as files do: those of more are seen from afar."""
 
 LAYERS_CACHE_BYTES = 64 << 20
 
@@ -74,35 +74,34 @@ def _make_layer(shown: Selected) -> bytes:
 
 def drawn_outlines(shown: Selected) -> list[str]:
     """GeoJSON geometry of each object as the map draws it, made once a mask."""
-    from samgeo_core.results.vectorize import in_crs
-
     tolerance = next(t for n, t in TOLERANCES_PX if n is None or len(shown.objects) <= n)
-
-    place, polygons = shown.source.place, np.asarray(shown.frame.geometry, object)
+    source, polygons = shown.source, np.asarray(shown.frame.geometry, object)
     smooth = len(shown.objects) <= MOST_SMOOTH
-    memo = shown.source.drawn.setdefault((tolerance, smooth), MaskMemo())
+    memo = source.drawn.setdefault((tolerance, smooth), MaskMemo())
 
     def make(index: NDArray[np.int64]) -> list[str]:
-        lines = in_crs(_smooth(shown, index), place.grid) if smooth else polygons[index]
-        return for_display(lines, place, tolerance)
+        lines = _smooth(shown, index) if smooth else polygons[index]
+        return for_display(lines, source.place, tolerance)
 
     return memo.get(shown.objects, make)
 
 
 def _smooth(shown: Selected, index: NDArray[np.int64]) -> NDArray[Any]:
-    """Outlines of some objects, raster px, smoothed as in files; simplified they are later."""
+    """Outlines of some objects, smoothed as in files; simplified they are later."""
     import shapely
 
+    from samgeo_core.results.vectorize import in_crs
     from samgeo_core.vectors.outline import drawn, shifts_of_book
     from samgeo_core.vectors.style import OutlineStyle
 
     source, objects = shown.source, shown.objects.select(index)
+    grid = source.place.grid
     polygons = np.asarray(shown.frame.geometry, object)[index]
     # Outlines follow pixel edges; what is left of fractions is rounding.
-    exact = shapely.transform(polygons, lambda xy: np.rint(source.place.grid.to_px_xy(xy)))
+    exact = shapely.transform(polygons, lambda xy: np.rint(grid.to_px_xy(xy)))
     shifts = shifts_of_book(exact, objects.masks, objects.offsets_xy, source.pool.crossings)
     smooth: NDArray[Any] = drawn(exact, OutlineStyle(tolerance_px=0.0), shifts)
-    return smooth
+    return in_crs(smooth, grid)
 
 
 def for_display(polygons: NDArray[Any], place: ResultPlace, tolerance_px: float) -> list[str]:
