@@ -68,7 +68,9 @@ def generate(
     for window, points in crops:
         monitor.step("encode", done, total)
         seen = EncodedWindow.encode(model, tile, window, floor)
-        found = list(seen.ask(points, config.points_per_batch, monitor, done, total))
+        found = list(
+            seen.ask(points, config.points_per_batch, lambda found: found, monitor, done, total)
+        )
         candidates.extend(_without_duplicates(found, config.box_nms_thresh))
         done += len(points)
     if len(crops) > 1:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +29,8 @@ from samgeo_core.objects import BoolMask
 from samgeo_core.progress import Monitor
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import ShapeHW, Window
+
+M = TypeVar("M")
 
 
 @dataclass(frozen=True)
@@ -118,13 +121,16 @@ class EncodedWindow:
         return cls(model, embedding, terms, grid, window, tile.shape_hw, floor)
 
     def ask(
-        self, points_xy: NDArray[np.float64], batch: int, monitor: Monitor, done: int, total: int
-    ) -> Iterator[Candidate]:
-        """Candidates of points [K, 2], px of the window, in the order of the points.
+        self, points_xy: NDArray[np.float64], batch: int, make: Callable[[Candidate], M | None],
+        monitor: Monitor, done: int, total: int,
+    ) -> Iterator[M]:  # fmt: skip
+        """What is made of the candidates of points [K, 2], px of the window, in their order.
 
         Args:
             points_xy: one prompt each.
             batch: prompts decoded together.
+            make: what to make of a candidate where it was found, beside others on other cores;
+                None drops it.
             monitor: hears of the stage "decode" as ``done`` grows towards ``total``.
             done: prompts that were asked before.
             total: prompts of the whole work.
@@ -132,10 +138,16 @@ class EncodedWindow:
         batch = min(batch, decoder_of(self.model).tiling.prompts)
         batches = [points_xy[i : i + batch] for i in range(0, len(points_xy), batch)]
         monitor.step("decode", done, total)
-        with closing(side_by_side(self._candidates, batches, self.model.device)) as results:
+
+        def work(xy: NDArray[np.float64]) -> tuple[list[M], Seen]:
+            candidates, seen = self._candidates(xy)
+            made = (make(candidate) for candidate in candidates)
+            return [each for each in made if each is not None], seen
+
+        with closing(side_by_side(work, batches, self.model.device)) as results:
             met = []
-            for xy, (candidates, seen) in zip(batches, results, strict=True):
-                yield from candidates
+            for xy, (found, seen) in zip(batches, results, strict=True):
+                yield from found
                 met.append(seen)
                 done += len(xy)
                 monitor.step("decode", done, total)

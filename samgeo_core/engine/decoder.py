@@ -118,8 +118,9 @@ class FactoredDecoder:
         step = min(self.tiling.tokens, x.shape[1])
         if few_prompts:
             step = max(step, -(-x.shape[1] // core_count()))
-        starts = range(0, x.shape[1], step)
-        return tuple(self.folded.image_terms(x, slice(i, i + step)) for i in starts)
+        stretches = [slice(i, i + step) for i in range(0, x.shape[1], step)]
+        terms = side_by_side(lambda part: self.folded.image_terms(x, part), stretches, x.device)
+        return tuple(terms)
 
     def _token_block(self, layer: Any, queries: Tensor, pe: Tensor | None) -> Tensor:
         """Self attention among the tokens of each prompt, and its norm."""

@@ -30,6 +30,7 @@ from samgeo_core.engine.ladder import (
 )
 from samgeo_core.engine.region_masks import as_placed, clipped
 from samgeo_core.models.loading import LoadedModel
+from samgeo_core.objects import BoolMask
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.results.labels import label_raster
 from samgeo_core.selection import select, without_duplicates
@@ -148,6 +149,10 @@ class _Survey:
         waiting: NDArray[np.float64] = points_xy[is_open]
         return waiting
 
+    def cleaned(self, candidate: Candidate) -> MaskCandidate | None:
+        """What a candidate shows of the data; None if it is too little."""
+        return _cleaned(candidate, self.tile.valid, self.config, self.with_crossings)
+
     def learn(self, mask: MaskCandidate) -> bool:
         """Take note of a mask; whether it says something new."""
         pixels = mask.pixels()
@@ -184,11 +189,9 @@ def _look(model: LoadedModel, survey: _Survey, look: Look, monitor: Monitor) -> 
             if window is None:
                 window = survey.encode(model, look, floor)
             new = 0
-            for candidate in window.ask(points - origin, 64, inner, asked, total):
-                mask = _cleaned(candidate, survey.tile, config, survey.with_crossings)
-                if mask is not None:
-                    found.append(mask)
-                    new += survey.learn(mask)
+            for mask in window.ask(points - origin, 64, survey.cleaned, inner, asked, total):
+                found.append(mask)
+                new += survey.learn(mask)
             asked += len(points)
             if survey.leave_to_finer(look, found):
                 return without_duplicates(found, config.duplicate_iou)
@@ -242,12 +245,12 @@ def _fill_gaps(
     floor = Floor(config.gap_score, config.gap_stability, 1.0, 2.0, config.window_share)
     window = survey.encode(model, look, floor)
     points += np.array([look.core.x - look.window.x, look.core.y - look.window.y])
-    free = TileImage(tile.rgb, gaps)
-    found = (
-        _cleaned(candidate, free, config, survey.with_crossings)
-        for candidate in window.ask(points, 64, monitor, 0, len(points))
-    )
-    return without_duplicates([mask for mask in found if mask is not None], config.duplicate_iou)
+
+    def in_gaps(candidate: Candidate) -> MaskCandidate | None:
+        return _cleaned(candidate, gaps, config, survey.with_crossings)
+
+    found = list(window.ask(points, 64, in_gaps, monitor, 0, len(points)))
+    return without_duplicates(found, config.duplicate_iou)
 
 
 def _scattered(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -256,12 +259,12 @@ def _scattered(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _cleaned(
-    candidate: Candidate, tile: TileImage, config: FullConfig, with_crossings: bool = False
+    candidate: Candidate, within: BoolMask, config: FullConfig, with_crossings: bool
 ) -> MaskCandidate | None:
-    """A candidate's pixels on data, without loose specks; None if little is left."""
+    """A candidate's pixels within a mask of the tile, without loose specks; None if few remain."""
     logits, (x, y) = candidate.logits()
     h, w = logits.shape
-    mask = (logits > 0) & tile.valid[y : y + h, x : x + w]
+    mask = (logits > 0) & within[y : y + h, x : x + w]
     count, parts, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     if count < 2:
         return None
