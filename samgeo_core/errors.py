@@ -53,3 +53,11 @@ class DiskFullError(SamGeoError):
 
 class NotReadyError(SamGeoError):
     """What is asked for is still being prepared; it can be had a moment later."""
+
+
+class AddressError(SamGeoError):
+    """An address isn't one that this server may fetch from: its form, or where it leads."""
+
+
+class FetchError(SamGeoError):
+    """What lies at an address can't be fetched: no connection, too slow, too large, an error there."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from samgeo_core.errors import ParameterError
+from samgeo_core.errors import AddressError, ParameterError
+from samgeo_core.net.addresses import Allowance
 from samgeo_core.streaming.options import REGION_PX, check_address
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -53,6 +54,8 @@ class Settings:
         metrics_token: SAMGEO_METRICS_TOKEN, with which Prometheus may ask /metrics; None has none.
         basemap_url: SAMGEO_BASEMAP_URL, tiles below the layers of QGIS projects, with {x}, {y} and
             {z}; "none" has none.
+        allowed_hosts: SAMGEO_ALLOWED_HOSTS, hosts and networks, separated by commas, that addresses
+            of visitors may lead to besides the public internet.
         log_level: SAMGEO_LOG_LEVEL, the least that is told: DEBUG, INFO, WARNING or ERROR.
         log_format: SAMGEO_LOG_FORMAT, text, or json with one object a line.
     """
@@ -82,6 +85,7 @@ class Settings:
     requests_per_minute: int | None = None
     metrics_token: str | None = field(default=None, repr=False)
     basemap_url: str = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
+    allowed_hosts: tuple[str, ...] = ()
     log_level: str = "INFO"
     log_format: str = "text"
 
@@ -124,6 +128,7 @@ class Settings:
             requests_per_minute=_whole("SAMGEO_REQUESTS_PER_MINUTE"),
             metrics_token=env.get("SAMGEO_METRICS_TOKEN") or None,
             basemap_url=_tiles("SAMGEO_BASEMAP_URL") or cls.basemap_url,
+            allowed_hosts=_hosts("SAMGEO_ALLOWED_HOSTS"),
             log_level=(env.get("SAMGEO_LOG_LEVEL") or "INFO").upper(),
             log_format=(env.get("SAMGEO_LOG_FORMAT") or "text").lower(),
         )
@@ -155,6 +160,16 @@ def _tiles(name: str) -> str | None:
     if text and text != "none" and not all(part in text for part in ("{x}", "{y}", "{z}")):
         raise ParameterError(f"{name} must hold {{x}}, {{y}} and {{z}} or be none, got {text!r}.")
     return text or None
+
+
+def _hosts(name: str) -> tuple[str, ...]:
+    """A variable as hosts and networks separated by commas."""
+    entries = tuple(filter(None, (t.strip() for t in os.environ.get(name, "").split(","))))
+    try:
+        Allowance.parse(entries)
+    except AddressError as error:
+        raise ParameterError(f"{name}: {error}") from None
+    return entries
 
 
 @lru_cache(maxsize=1)

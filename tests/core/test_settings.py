@@ -58,6 +58,7 @@ def test_an_empty_environment_gives_a_working_installation() -> None:
         ("SAMGEO_PASSWORD", "", "password", None),
         ("SAMGEO_REQUESTS_PER_MINUTE", "600", "requests_per_minute", 600),
         ("SAMGEO_METRICS_TOKEN", "t", "metrics_token", "t"),
+        ("SAMGEO_ALLOWED_HOSTS", "a.b, 10.0.0.0/8", "allowed_hosts", ("a.b", "10.0.0.0/8")),
         ("SAMGEO_BASEMAP_URL", "https://a/{z}/{x}/{y}", "basemap_url", "https://a/{z}/{x}/{y}"),
         ("SAMGEO_BASEMAP_URL", "none", "basemap_url", "none"),
         ("SAMGEO_LOG_LEVEL", "warning", "log_level", "WARNING"),
