@@ -6,6 +6,8 @@ PY := $(VENV)/bin/python
 HOST ?= localhost
 PORT ?= 8501
 MODEL ?= $(or $(SAMGEO_MODEL),vit_t)
+# Each process of the tests holds a model of its own and waits for browsers and servers of its own.
+TEST_PROCESSES ?= 2
 PYTEST_ARGS ?=
 SCENES ?=
 BENCH_ARGS ?=
@@ -33,7 +35,7 @@ run: venv assets model samples ## install what is missing and start the app on P
 	$(PY) -m samgeo_core serve --address "$(HOST)" --port "$(PORT)"
 
 test: venv-dev assets model samples chromium lint ## install what tests need, check and test everything
-	$(PY) -m pytest -q $(PYTEST_ARGS)
+	$(PY) -m pytest -q -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 bench: bench-speed bench-quality bench-outlines ## all of the next three, on SCENES where they are named
 
