@@ -22,7 +22,7 @@ ASSETS_READY := node_modules/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test bench bench-speed bench-quality bench-outlines venv venv-dev assets model samples chromium lint format clean
+.PHONY: help run test bench bench-speed bench-quality bench-outlines venv venv-dev assets model samples chromium lint format words clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -73,6 +73,9 @@ lint: $(DEV_READY) ## ruff, formatting, types, scripts, Dockerfile
 format: $(DEV_READY) ## let ruff mend style and formatting
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
+
+words: $(DEV_READY) ## bring the catalogues of words up to date and list what is untranslated
+	$(PY) -m samgeo_core.words extract
 
 clean: ## remove what make made in this folder; scenes, runs and downloaded weights stay
 	rm -rf $(VENV) node_modules test-results .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,6 +19,7 @@ from samgeo_core.web.background import Background
 from samgeo_core.web.context import get_context
 from samgeo_core.web.guards.counts import RequestCounts
 from samgeo_core.web.guards.headers import SecurityHeaders
+from samgeo_core.web.guards.language import SpokenLanguage
 from samgeo_core.web.routes import build_routes
 from samgeo_core.web.visitors import VisitorCookie
 
@@ -48,6 +49,7 @@ def _guards(base: str) -> list[Middleware]:
     """What every request passes, in this order."""
     settings = get_context().settings
     guards = [Middleware(RequestCounts, base=base), Middleware(SecurityHeaders)]
+    guards.append(Middleware(SpokenLanguage))
     if settings.requests_per_minute is not None:
         from samgeo_core.web.guards.rates import RequestLimit
 

@@ -10,13 +10,14 @@ import streamlit as st
 
 from pages.ui.text import plain
 from samgeo_core.errors import SamGeoError
+from samgeo_core.words import sentence
 
 logger = logging.getLogger(__name__)
 
 
 def show_error(message: str) -> None:
     """One friendly sentence; text from files stays text."""
-    st.error(plain(message), icon=":material/error:")
+    st.error(plain(sentence(message)), icon=":material/error:")
 
 
 @contextmanager

@@ -13,7 +13,9 @@ from pages.ui.facts import Advice, Fact
 from pages.ui.sign_in import sign_out_button
 from pages.ui.state import current_scene, get_state
 from pages.ui.text import markup
+from pages.ui.words import language_buttons
 from samgeo_core.web.records import Scene
+from samgeo_core.words import sentence
 
 TITLE = "SamGeo Studio"
 OPEN, SEGMENT, PICK, RESULT = "open.py", "segment.py", "pick.py", "result.py"
@@ -50,9 +52,10 @@ def top_bar() -> None:
         if scene is not None:
             name = markup(scene.name)
             st.html(f'<div class="studio-scene" title="{name}">{name}</div>', width="content")
+        language_buttons()
         sign_out_button()
     if state.flash:
-        st.warning(state.flash, icon=":material/warning:")
+        st.warning(sentence(state.flash), icon=":material/warning:")
         state.flash = None
 
 
