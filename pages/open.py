@@ -14,15 +14,16 @@ from pages.ui.upload_box import upload_box
 from pages.ui.your_data import your_data
 from samgeo_core.web.records import Scene
 from samgeo_core.web.urls import tile_template
+from samgeo_core.words import _
 
 
 def _welcome() -> None:
-    st.title("Turn an aerial or satellite image into polygons", anchor=False)
-    st.markdown("Drop in an image or take a sample. Images stay on this server.")
+    st.title(_("Turn an aerial or satellite image into polygons"), anchor=False)
+    st.markdown(_("Drop in an image or take a sample. Images stay on this server."))
     upload_box()
     server_files()
     recent_scenes()
-    st.subheader("Or start with a sample", anchor=False)
+    st.subheader(_("Or start with a sample"), anchor=False)
     sample_gallery()
     your_data()
 
@@ -37,7 +38,7 @@ def _show_scene(scene: Scene) -> None:
         advice_list(advice)
         usable = all(item.kind != "stop" for item in advice)
         if st.button(
-            "Continue to Segment",
+            _("Continue to Segment"),
             type="primary",
             icon=":material/arrow_forward:",
             icon_position="right",
@@ -45,8 +46,8 @@ def _show_scene(scene: Scene) -> None:
             width="stretch",
         ):
             st.switch_page(SEGMENT)
-        st.page_link(PICK, label="Or pick single objects", icon=":material/ads_click:")
-        with st.expander("Bands and brightness", icon=":material/tune:"):
+        st.page_link(PICK, label=_("Or pick single objects"), icon=":material/ads_click:")
+        with st.expander(_("Bands and brightness"), icon=":material/tune:"):
             display_form(scene)
     with left:
         tiles = tile_template(scene, base_url())
@@ -55,7 +56,7 @@ def _show_scene(scene: Scene) -> None:
 
 
 def _others() -> None:
-    with st.expander("Open another image", icon=":material/folder_open:"):
+    with st.expander(_("Open another image"), icon=":material/folder_open:"):
         upload_box()
         server_files()
         recent_scenes()

@@ -14,12 +14,13 @@ from samgeo_core.web.pick_results import save_picks
 from samgeo_core.web.pick_sessions import PickSession
 from samgeo_core.web.records import Scene
 from samgeo_core.web.urls import pick_url, tile_template
+from samgeo_core.words import N_, _
 
 
 def _save(scene: Scene, session: PickSession) -> None:
     state = get_state()
     with friendly():
-        with st.spinner("Writing the layers…"):
+        with st.spinner(_("Writing the layers…")):
             run = save_picks(get_context(), scene, session, state.owner)
         state.follow_run(run)
         st.switch_page(RESULT)
@@ -35,20 +36,24 @@ def _work(scene: Scene, session: PickSession) -> None:
     show_pick_map(pick_map, key=f"pick_{session.session_id}")
     picked = len(session.picks.objects)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        label = f"Save {count(picked, 'object')} as result" if picked else "Save as result"
+        label = (
+            _("Save {picked} as result").format(picked=count(picked, "object"))
+            if picked
+            else _("Save as result")
+        )
         if st.button(
             label, key="save", type="primary", disabled=not picked, icon=":material/save:"
         ):
             _save(scene, session)
-        if picked and st.button("New list", key="new_list", icon=":material/playlist_add:"):
+        if picked and st.button(_("New list"), key="new_list", icon=":material/playlist_add:"):
             new_list(scene)
             st.rerun()
-        st.caption("Clicks are kept as you go: a reload finds them again.")
-    with st.expander("Keys and gestures", icon=":material/keyboard:"):
+        st.caption(_("Clicks are kept as you go: a reload finds them again."))
+    with st.expander(_("Keys and gestures"), icon=":material/keyboard:"):
         st.markdown(_HELP)
 
 
-_HELP = """
+_HELP = N_("""
 | What | Mouse and keys | Touch |
 | --- | --- | --- |
 | Include a place | Click | Tap |
@@ -60,7 +65,7 @@ _HELP = """
 | Delete it | Del | Bin |
 | Undo, redo | Ctrl+Z, Ctrl+Y | Arrows |
 | Take up an object again | Its row, or *Move* (H) and click it | The same |
-"""
+""")
 
 opened = require_scene()
 with friendly():

@@ -39,6 +39,7 @@ from samgeo_core.web.rules import rule_query
 from samgeo_core.web.selected import Selected, edits_of, run_source, selected
 from samgeo_core.web.stored import extent_of, largest_objects
 from samgeo_core.web.urls import label_template, tile_template
+from samgeo_core.words import _
 
 
 @st.fragment
@@ -65,7 +66,7 @@ def _explore(run: Run) -> None:
             editing = edit_panel(chosen)
             taught = teach_panel(chosen, at_hand)
             compared = compare_panel(chosen)
-        with st.popover("Style", icon=":material/palette:", width="stretch"):
+        with st.popover(_("Style"), icon=":material/palette:", width="stretch"):
             style, opacity = style_controls()
         has_place = area_column(source) == "area_m2"
         download_links(run, chosen.query, has_place=has_place)
@@ -105,14 +106,18 @@ def _look_through(run: Run) -> None:
         _choose_again(run)
         not_offered(run)
         compare_not_offered(run)
-        with st.popover("Style", icon=":material/palette:", width="stretch"):
+        with st.popover(_("Style"), icon=":material/palette:", width="stretch"):
             style, opacity = style_controls()
         download_links(run, {}, has_place=has_place)
         share_panel(run, {}, has_place=has_place)
     with below:
         table = largest_objects(run)
         key, column = f"table_{run.run_id}", "area_m2" if has_place else "area_px"
-        some = f"The {len(table):,} largest of {found:,} objects. " if found > len(table) else ""
+        some = (
+            _("The {table:,} largest of {found:,} objects. ").format(table=len(table), found=found)
+            if found > len(table)
+            else ""
+        )
         picked = _table(table, column, key, some)
     with left:
         view = MapView(
@@ -136,7 +141,11 @@ def _choose_again(run: Run) -> None:
 def _summary(chosen: Selected) -> None:
     run, more = chosen.source.run, []
     if not chosen.is_own:
-        more.append(f"{len(selected(run, edits=EditHistory()).objects):,} as segmented")
+        more.append(
+            _("{objects:,} as segmented").format(
+                objects=len(selected(run, edits=EditHistory()).objects)
+            )
+        )
     if chosen.edits.done:
         more.append(count(chosen.edits.done, "correction"))
     _heading(run, len(chosen.objects), chosen.coverage, more)
@@ -145,23 +154,23 @@ def _summary(chosen: Selected) -> None:
 def _heading(run: Run, found: int, coverage: float | None, more: Iterable[str] = ()) -> None:
     st.title(count(found, "object"), anchor=False)
     picked = "picked" in run.record
-    where = "Whole image" if run.area is None else "Try-out area"
-    parts = ["Picked objects" if picked else where]
+    where = _("Whole image") if run.area is None else _("Try-out area")
+    parts = [_("Picked objects") if picked else where]
     if coverage is not None:
         parts.append(f"{percent(coverage)} covered")
     parts.extend(more)
     st.caption(" · ".join(parts))
     if picked:
-        st.page_link(PICK, label="Pick more", icon=":material/arrow_back:")
+        st.page_link(PICK, label=_("Pick more"), icon=":material/arrow_back:")
     elif run.area is not None:
-        st.page_link(SEGMENT, label="Run on the whole image", icon=":material/arrow_back:")
+        st.page_link(SEGMENT, label=_("Run on the whole image"), icon=":material/arrow_back:")
 
 
 def _table(table: pd.DataFrame, column: str, key: str, some: str = "") -> int | None:
     if table.empty:
-        st.info("No object is left; widen the limits to see some.", icon=":material/filter_alt:")
+        st.info(_("No object is left; widen the limits to see some."), icon=":material/filter_alt:")
         return None
-    st.caption(f"{some}Choose a row to find its object on the map.")
+    st.caption(_("{some}Choose a row to find its object on the map.").format(some=some))
     return object_table(table, column, key=key)
 
 
@@ -181,13 +190,15 @@ def _map(run: Run, view: MapView) -> None:
 
 def _nothing_found(run: Run) -> None:
     empty(
-        "No objects were found.",
-        "Lower *Least quality* and *Least stability*, or make the grid denser, and run again. "
-        "The layers are there all the same, empty.",
+        _("No objects were found."),
+        _(
+            "Lower *Least quality* and *Least stability*, or make the grid denser, and run again. "
+            "The layers are there all the same, empty."
+        ),
     )
     if run.is_streamed and run.record.get("n_candidates"):
         _choose_again(run)
-    st.page_link(SEGMENT, label="Change the settings", icon=":material/arrow_back:")
+    st.page_link(SEGMENT, label=_("Change the settings"), icon=":material/arrow_back:")
     scene = get_context().store.scene(run.scene_id)
     has_place = scene.raster.grid.crs is not None
     download_links(run, {}, has_place=has_place)
@@ -198,12 +209,12 @@ def _nothing_found(run: Run) -> None:
 def _page() -> None:
     run = current_run()
     if run is None:
-        empty("There is no result yet.", "Open an image and run the segmentation first.")
-        st.page_link(OPEN, label="Open an image", icon=":material/arrow_back:")
+        empty(_("There is no result yet."), _("Open an image and run the segmentation first."))
+        st.page_link(OPEN, label=_("Open an image"), icon=":material/arrow_back:")
         return
     if run.state != "done" or is_active(run):
         run_panel(run)
-        st.page_link(SEGMENT, label="Back to Segment", icon=":material/arrow_back:")
+        st.page_link(SEGMENT, label=_("Back to Segment"), icon=":material/arrow_back:")
         return
     if run.is_streamed and run.record.get("n_objects"):
         _look_through(run)

@@ -27,6 +27,7 @@ from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.urls import tile_template
 from samgeo_core.web.work import start_segmentation
 from samgeo_core.windows import Window
+from samgeo_core.words import _
 
 
 def _start(scene: Scene, choice: Choice, area: Window | None) -> None:
@@ -47,11 +48,16 @@ def _actions(scene: Scene, choice: Choice, busy: bool) -> Window | None:
         area = area_controls(scene)
         if area is not None:
             about = duration_s(estimates.seconds(area.shape_hw, choice.config, regions))
-            if st.button(f"Try out · about {about}", key="try_out", disabled=blocked):
+            if st.button(
+                _("Try out · about {about}").format(about=about), key="try_out", disabled=blocked
+            ):
                 _start(scene, choice, area)
         about = duration_s(estimates.seconds(scene.raster.shape_hw, choice.config, regions))
         if st.button(
-            f"Run on whole image · about {about}", key="run", type="primary", disabled=blocked
+            _("Run on whole image · about {about}").format(about=about),
+            key="run",
+            type="primary",
+            disabled=blocked,
         ):
             _start(scene, choice, None)
     return area
@@ -88,7 +94,7 @@ def _page() -> None:
         if run is not None:
             run_panel(run)
         elif area is not None:
-            st.caption("Click the map to move the dashed try-out area.")
+            st.caption(_("Click the map to move the dashed try-out area."))
         _map(scene, run, area)
 
 

@@ -8,6 +8,7 @@ from pages.ui.area import area_window, sides_for
 from pages.ui.state import get_state
 from samgeo_core.web.records import Scene
 from samgeo_core.windows import ShapeHW, Window
+from samgeo_core.words import _
 
 _X, _Y = "area_center_x", "area_center_y"
 
@@ -19,7 +20,7 @@ def area_controls(scene: Scene) -> Window | None:
     if not sides:
         return None
     side = st.selectbox(
-        "Try-out area",
+        _("Try-out area"),
         sides,
         index=min(1, len(sides) - 1),
         format_func=lambda px: f"{px:,} × {px:,} px",
@@ -27,8 +28,8 @@ def area_controls(scene: Scene) -> Window | None:
         width=170,
         persist_state="session",
     )
-    with st.popover("Place", icon=":material/my_location:"):
-        st.caption("Click the map, or give the centre of the area in pixels.")
+    with st.popover(_("Place"), icon=":material/my_location:"):
+        st.caption(_("Click the map, or give the centre of the area in pixels."))
         _center_inputs(shape_hw)
     return area_window(shape_hw, side, get_state().center_px)
 
@@ -39,8 +40,8 @@ def _center_inputs(shape_hw: ShapeHW) -> None:
     # The map moves the area too, so the numbers follow the state and not the other way round.
     st.session_state[_X], st.session_state[_Y] = int(x), int(y)
     across, down = st.columns(2)
-    across.number_input("From the left", 0, width - 1, key=_X, on_change=_move)
-    down.number_input("From the top", 0, height - 1, key=_Y, on_change=_move)
+    across.number_input(_("From the left"), 0, width - 1, key=_X, on_change=_move)
+    down.number_input(_("From the top"), 0, height - 1, key=_Y, on_change=_move)
 
 
 def _move() -> None:

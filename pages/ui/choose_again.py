@@ -14,6 +14,7 @@ from samgeo_core.config import OVERLAPS, SegmentConfig, SelectionRule
 from samgeo_core.web.context import get_context
 from samgeo_core.web.records import Run
 from samgeo_core.web.work import choose_again
+from samgeo_core.words import _
 
 _MOST = 0.99
 
@@ -27,12 +28,12 @@ def choose_again_form(run: Run, column: str) -> None:
     """
     own = SegmentConfig.from_dict(run.config).rule
     with (
-        st.expander("Choose again", icon=":material/filter_alt:"),
+        st.expander(_("Choose again"), icon=":material/filter_alt:"),
         st.form(f"choose_again_{run.run_id}", border=False),
     ):
         values = _controls(own, column)
-        st.caption("Makes a second result beside this one, without asking the model again.")
-        if not st.form_submit_button("Choose again", type="primary", width="stretch"):
+        st.caption(_("Makes a second result beside this one, without asking the model again."))
+        if not st.form_submit_button(_("Choose again"), type="primary", width="stretch"):
             return
         with friendly():
             state = get_state()
@@ -47,7 +48,7 @@ def _controls(own: SelectionRule, column: str) -> dict[str, Any]:
     """The form's controls, and the fields of a rule that they say."""
     values: dict[str, Any] = {
         "overlap": st.segmented_control(
-            "Overlap",
+            _("Overlap"),
             OVERLAPS,
             default=own.overlap,
             format_func=OVERLAP_TITLES.__getitem__,
@@ -60,14 +61,17 @@ def _controls(own: SelectionRule, column: str) -> dict[str, Any]:
     }
     unit = "m²" if column == "area_m2" else "px"
     for side, words, column_at in zip(
-        ("min", "max"), ("At least", "At most"), st.columns(2), strict=True
+        ("min", "max"), (_("At least"), _("At most")), st.columns(2), strict=True
     ):
         name = f"{side}_{column}"
         with column_at:
             values[name] = st.number_input(
-                f"{words} ({unit})", min_value=0.0, value=getattr(own, name), placeholder="no limit"
+                f"{words} ({unit})",
+                min_value=0.0,
+                value=getattr(own, name),
+                placeholder=_("no limit"),
             )
-    for name, label in (("score", "Quality (predicted IoU)"), ("stability", "Stability")):
+    for name, label in (("score", _("Quality (predicted IoU)")), ("stability", _("Stability"))):
         least, good = (float(getattr(own, f"{kind}_{name}")) for kind in ("least", "good"))
         if good <= least:
             # One limit only: what the model offered was chosen by it before.
@@ -77,7 +81,7 @@ def _controls(own: SelectionRule, column: str) -> dict[str, Any]:
             continue
         values[f"least_{name}"], values[f"good_{name}"] = st.slider(
             label, least, max(_MOST, good), (least, good), step=0.01,
-            help="Masks above the right mark are kept wherever they show something new, those "
-            "between the marks only where nothing better lies; below the left mark none.",
+            help=_("Masks above the right mark are kept wherever they show something new, those "
+            "between the marks only where nothing better lies; below the left mark none."),
         )  # fmt: skip
     return values

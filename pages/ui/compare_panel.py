@@ -30,11 +30,12 @@ from samgeo_core.web.records import Run
 from samgeo_core.web.rules import rule_query
 from samgeo_core.web.selected import Selected
 from samgeo_core.web.urls import comparison_url
+from samgeo_core.words import N_, _
 
 _TYPES = ["geojson", "json", "gpkg", "zip", "kml", "fgb"]
-_SCOPES = {"image": "Everywhere", "reference": "On the reference"}
-_FILES = {"comparison.gpkg": "Layers (GeoPackage)", "comparison.csv": "Table (CSV)",
-          "comparison.json": "Table (JSON)"}  # fmt: skip
+_SCOPES = {"image": N_("Everywhere"), "reference": N_("On the reference")}
+_FILES = {"comparison.gpkg": N_("Layers (GeoPackage)"), "comparison.csv": N_("Table (CSV)"),
+          "comparison.json": N_("Table (JSON)")}  # fmt: skip
 
 
 def compare_panel(shown: Selected) -> Mapping[str, Any]:
@@ -43,10 +44,12 @@ def compare_panel(shown: Selected) -> Mapping[str, Any]:
     if not is_owner(run):
         return {}
     wanted = st.toggle(
-        "Compare with a layer",
+        _("Compare with a layer"),
         key=f"compare_{run.run_id}",
-        help="Bring a layer you trust (OpenStreetMap, cadastre, your own drawing): see what "
-        "matches, what is missing or extra, and let it propose thresholds. Only you see it.",
+        help=_(
+            "Bring a layer you trust (OpenStreetMap, cadastre, your own drawing): see what "
+            "matches, what is missing or extra, and let it propose thresholds. Only you see it."
+        ),
         persist_state="session",
     )
     if not wanted:
@@ -72,13 +75,13 @@ def _ask_for_layer(shown: Selected) -> None:
     run = shown.source.run
     tries = f"reference_tries_{run.run_id}"
     file = st.file_uploader(
-        "Reference layer",
+        _("Reference layer"),
         type=_TYPES,
         key=f"reference_{run.run_id}_{st.session_state.get(tries, 0)}",
         max_upload_size=MOST_BYTES >> 20,
-        help="Polygons in any coordinate reference system, or in px of the image.",
+        help=_("Polygons in any coordinate reference system, or in px of the image."),
     )
-    st.caption("GeoJSON, GeoPackage, zipped Shapefile, KML or FlatGeobuf.")
+    st.caption(_("GeoJSON, GeoPackage, zipped Shapefile, KML or FlatGeobuf."))
     if file is None:
         return
     with friendly():
@@ -94,8 +97,8 @@ def _compared(shown: Selected, kept: Brought) -> str:
     asked = _controls(run)
     comparison = comparison_of(shown, asked)
     whole = comparison.figures[0]
-    cells = [("Recall", whole.recall), ("Precision", whole.precision), ("F1", whole.f1),
-             ("Mean IoU", whole.mean_iou)]  # fmt: skip
+    cells = [(_("Recall"), whole.recall), (_("Precision"), whole.precision), ("F1", whole.f1),
+             (_("Mean IoU"), whole.mean_iou)]  # fmt: skip
     st.html(_metrics(cells))
     st.html(_legend({k: getattr(whole, k) for k in COLORS}))
     left = {**comparison.reference.left_out, "objects": comparison.verdict.ignored}
@@ -120,7 +123,7 @@ def _about_layer(shown: Selected, kept: Brought) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{plain(kept.name)}**", width="stretch")
         st.button(
-            "Remove",
+            _("Remove"),
             key=f"forget_{run.run_id}",
             icon=":material/close:",
             on_click=forget,
@@ -130,16 +133,16 @@ def _about_layer(shown: Selected, kept: Brought) -> None:
 
 def _controls(run: Run) -> Asked:
     iou = st.slider(
-        "A match has an IoU of at least", 0.1, 0.95, 0.5, step=0.05,
+        _("A match has an IoU of at least"), 0.1, 0.95, 0.5, step=0.05,
         key=f"compare_iou_{run.run_id}",
-        help="Intersection over union: 1 where two outlines are the same. Objects that overlap "
-        "less count as changed.", persist_state="session",
+        help=_("Intersection over union: 1 where two outlines are the same. Objects that overlap "
+        "less count as changed."), persist_state="session",
     )  # fmt: skip
     scope = st.segmented_control(
-        "Extra objects count", list(_SCOPES), default="image", format_func=_SCOPES.__getitem__,
+        _("Extra objects count"), list(_SCOPES), default="image", format_func=_SCOPES.__getitem__,
         key=f"compare_scope_{run.run_id}", required=True, width="stretch",
-        help="**Everywhere**: the layer holds all there is.  \n**On the reference**: it doesn't; "
-        "an object is extra only where it shares half of the smaller area with one of the layer.",
+        help=_("**Everywhere**: the layer holds all there is.  \n**On the reference**: it doesn't; "
+        "an object is extra only where it shares half of the smaller area with one of the layer."),
         persist_state="session",
     )  # fmt: skip
     return Asked(round(iou, 2), scope or "image")
@@ -165,27 +168,31 @@ def _legend(counts: Mapping[str, int | None]) -> str:
 def _left_out(left: Mapping[str, int]) -> str:
     """What doesn't count, as a sentence."""
     words = {
-        "edge": "cut by the edge of the image",
-        "outside": "beside the image",
-        "no area": "without an area",
+        "edge": _("cut by the edge of the image"),
+        "outside": _("beside the image"),
+        _("no area"): _("without an area"),
     }
     parts = [f"{left[why]:,} {text}" for why, text in words.items() if left.get(why)]
-    told = [f"Of the layer are left out: {', '.join(parts)}."] if parts else []
+    told = (
+        [_("Of the layer are left out: {parts}.").format(parts=", ".join(parts))] if parts else []
+    )
     if left.get("objects"):
-        told.append(f"{count(left['objects'], 'object')} of the result not judged.")
+        told.append(
+            _("{left} of the result not judged.").format(left=count(left["objects"], "object"))
+        )
     return " ".join(told)
 
 
 def _class_table(rows: Any) -> None:
     table = [
-        {"Class": r.name, "Layer": r.reference, "Matched": r.matched, "Recall": r.recall,
-         "Precision": r.precision, "IoU": r.mean_iou}
+        {_("Class"): r.name, _("Layer"): r.reference, _("Matched"): r.matched, _("Recall"): r.recall,
+         _("Precision"): r.precision, "IoU": r.mean_iou}
         for r in rows
     ]  # fmt: skip
     shares = st.column_config.NumberColumn(format="%.2f")
     st.dataframe(
         table, hide_index=True, height=min(35 * len(table) + 38, 220),
-        column_config=dict.fromkeys(("Recall", "Precision", "IoU"), shares),
+        column_config=dict.fromkeys((_("Recall"), _("Precision"), "IoU"), shares),
     )  # fmt: skip
 
 
@@ -193,27 +200,30 @@ def _proposal(shown: Selected, kept: Brought, asked: Asked) -> None:
     run = shown.source.run
     key = f"proposal_{run.run_id}"
     st.button(
-        "Propose thresholds",
+        _("Propose thresholds"),
         key=f"propose_{run.run_id}",
         icon=":material/auto_fix_high:",
         width="stretch",
         on_click=st.session_state.__setitem__,
         args=(key, (kept.stamp, asked.iou, None)),
-        help="Tries limits of quality, stability and size and the ways to resolve overlaps, on "
-        f"what the run has found already. Some {ADVISED_OBJECTS} objects of the layer are enough.",
+        help=_(
+            "Tries limits of quality, stability and size and the ways to resolve overlaps, "
+            "on what the run has found already. Some {advised_objects} objects of the "
+            "layer are enough."
+        ).format(advised_objects=ADVISED_OBJECTS),
     )
     known = st.session_state.get(key)
     if known is None or known[:2] != (kept.stamp, asked.iou):
         return
     found = known[2]
     if found is None:
-        with st.spinner("Trying thresholds…"):
+        with st.spinner(_("Trying thresholds…")):
             found = shown.rule, propose(shown, asked)
         st.session_state[key] = (*known[:2], found)
     began, proposal = found
     changes = proposal.changes(began)
     if not changes:
-        st.caption("No other thresholds fit this layer better.")
+        st.caption(_("No other thresholds fit this layer better."))
         return
     before, after = proposal.before, proposal.after
     f1, recall, precision = (
@@ -221,15 +231,23 @@ def _proposal(shown: Selected, kept: Brought, asked: Asked) -> None:
         for name in ("f1", "recall", "precision")
     )
     told = count(proposal.n_reference, "object")
-    st.markdown(f"**F1 {f1}** where the layer is: {told}, recall {recall}, precision {precision}")
+    st.markdown(
+        _("**F1 {f1}** where the layer is: {told}, recall {recall}, precision {precision}").format(
+            f1=f1, told=told, recall=recall, precision=precision
+        )
+    )
     st.caption(" · ".join(_change(name, value) for name, value in changes.items()))
     if proposal.n_reference < ADVISED_OBJECTS:
-        st.caption(f"From fewer than {ADVISED_OBJECTS} objects this is a guess.")
+        st.caption(
+            _("From fewer than {advised_objects} objects this is a guess.").format(
+                advised_objects=ADVISED_OBJECTS
+            )
+        )
     if shown.rule == proposal.rule:
-        st.caption("These thresholds are set.")
+        st.caption(_("These thresholds are set."))
         return
     st.button(
-        "Set these thresholds",
+        _("Set these thresholds"),
         key=f"apply_{run.run_id}",
         type="primary",
         width="stretch",
@@ -241,10 +259,12 @@ def _proposal(shown: Selected, kept: Brought, asked: Asked) -> None:
 def _change(name: str, value: Any) -> str:
     """A field of a rule as people read it."""
     if name == "overlap":
-        return f"Overlap: {OVERLAP_TITLES[value]}"
-    kind, _, what = name.partition("_")
+        return _("Overlap: {overlap_titles}").format(overlap_titles=OVERLAP_TITLES[value])
+    kind, _sep, what = name.partition("_")
     if what.startswith("area"):
         size = area_m2(value) if name.endswith("m2") else f"{value:,.0f} px"
-        return f"Size at {'least' if kind == 'min' else 'most'} {size}"
-    words = {"score": "Quality", "stability": "Stability"}
-    return f"{words[what]} {'at least' if kind == 'least' else 'good from'} {value:.2f}"
+        return _("Size at {kind} {size}").format(
+            kind="least" if kind == "min" else "most", size=size
+        )
+    words = {"score": _("Quality"), "stability": _("Stability")}
+    return f"{words[what]} {_('at least') if kind == 'least' else _('good from')} {value:.2f}"

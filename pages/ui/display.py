@@ -11,12 +11,13 @@ from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.web.context import get_context
 from samgeo_core.web.records import Scene
+from samgeo_core.words import N_, _
 
 STRETCHES: dict[StretchMode, str] = {
-    "auto": "Automatic",
+    "auto": N_("Automatic"),
     "percentile": "2 to 98 %",
-    "minmax": "Full range",
-    "none": "As stored",
+    "minmax": N_("Full range"),
+    "none": N_("As stored"),
 }
 
 
@@ -26,14 +27,16 @@ def display_form(scene: Scene) -> None:
     with st.form(f"display_{scene.scene_id}", border=False):
         bands = _band_choice(raster, scene.display.bands or raster.default_bands())
         stretch = st.selectbox(
-            "Brightness range",
+            _("Brightness range"),
             list(STRETCHES),
             index=list(STRETCHES).index(scene.display.stretch),
             format_func=STRETCHES.__getitem__,
-            help="Automatic leaves 8-bit images as they are and stretches others from their 2nd "
-            "to their 98th percentile, one range for the whole image.",
+            help=_(
+                "Automatic leaves 8-bit images as they are and stretches others from their 2nd "
+                "to their 98th percentile, one range for the whole image."
+            ),
         )
-        if st.form_submit_button("Apply"):
+        if st.form_submit_button(_("Apply")):
             with friendly():
                 get_context().store.set_display(scene.scene_id, bands, stretch)
                 st.rerun()
@@ -46,10 +49,16 @@ def _band_choice(raster: Raster, current: tuple[int, ...]) -> tuple[int, ...]:
 
     def label(number: int) -> str:
         name = raster.band_names[number - 1]
-        return str(number) if name == f"Band {number}" else f"{number}: {plain(name)}"
+        return (
+            str(number)
+            if name == _("Band {number}").format(number=number)
+            else f"{number}: {plain(name)}"
+        )
 
     chosen = []
-    for column, colour, now in zip(st.columns(3), ("Red", "Green", "Blue"), current, strict=True):
+    for column, colour, now in zip(
+        st.columns(3), (_("Red"), _("Green"), _("Blue")), current, strict=True
+    ):
         key = f"band_{colour}"
         chosen.append(column.selectbox(colour, numbers, now - 1, format_func=label, key=key))
     return tuple(chosen)
@@ -60,6 +69,6 @@ def look_at(scene: Scene) -> Look:
     return _look(scene.scene_id, scene.version, scene.raster)
 
 
-@st.cache_data(show_spinner="Looking at the image…", max_entries=256)
+@st.cache_data(show_spinner=_("Looking at the image…"), max_entries=256)
 def _look(scene_id: str, version: tuple[int, int], _raster: Raster) -> Look:
     return Look.of(_raster)

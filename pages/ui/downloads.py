@@ -12,6 +12,7 @@ from samgeo_core.results.formats import FORMATS
 from samgeo_core.web.downloads import Download, is_layer, offered_downloads
 from samgeo_core.web.records import Run
 from samgeo_core.web.urls import download_url
+from samgeo_core.words import _
 
 MAIN, BUNDLE = "objects.gpkg", "bundle.zip"
 
@@ -30,11 +31,11 @@ def download_links(run: Run, rule: Mapping[str, str], *, has_place: bool) -> Non
     main = _link(run, items[MAIN], rule, "studio-main")
     bundle = _link(run, items[BUNDLE], rule)
     st.html(f'<div class="studio-downloads">{main}{bundle}</div>')
-    with st.popover("Other formats", icon=":material/download:", width="stretch"):
+    with st.popover(_("Other formats"), icon=":material/download:", width="stretch"):
         layer_links(run, rule, has_place=has_place, but=MAIN)
         st.html(_list(run, others, rule))
     if rule:
-        st.caption("The files hold the objects as they are shown.")
+        st.caption(_("The files hold the objects as they are shown."))
 
 
 def layer_links(run: Run, query: Mapping[str, str], *, has_place: bool, but: str = "") -> None:
@@ -52,7 +53,7 @@ def layer_links(run: Run, query: Mapping[str, str], *, has_place: bool, but: str
     ]
     st.html(_list(run, [i for i in items if has_place or i.filename not in in_lonlat], query))
     if not has_place:
-        st.caption("GeoJSON and KML need a place on Earth, which this image doesn't have.")
+        st.caption(_("GeoJSON and KML need a place on Earth, which this image doesn't have."))
 
 
 def _list(run: Run, items: list[Download], rule: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from samgeo_core.web.rules import rule_query
 from samgeo_core.web.selected import Selected, edits_of
 from samgeo_core.web.urls import edits_url
 from samgeo_core.web.visitors import edit_token
+from samgeo_core.words import _
 
 
 def is_owner(run: Run) -> bool:
@@ -31,14 +32,18 @@ def edit_panel(shown: Selected) -> dict[str, Any] | None:
         return None
     with st.container(horizontal=True, vertical_alignment="center", key="edit_panel"):
         wanted = st.toggle(
-            "Correct objects",
+            _("Correct objects"),
             key=f"correct_{run.run_id}",
-            help="Tools above the map delete, merge, split, redraw, smooth and add objects. Each "
-            "change is saved at once, can be undone, and is in every file you download.",
+            help=_(
+                "Tools above the map delete, merge, split, redraw, smooth and add objects. Each "
+                "change is saved at once, can be undone, and is in every file you download."
+            ),
         )
         if edits.done:
             st.button(
-                f"Undo {'all ' if edits.done > 1 else ''}{count(edits.done, 'correction')}",
+                _("Undo {done}{done_2}").format(
+                    done="all " if edits.done > 1 else "", done_2=count(edits.done, "correction")
+                ),
                 icon=":material/undo:",
                 key=f"undo_all_{run.run_id}",
                 on_click=_undo_all,

@@ -15,23 +15,30 @@ from samgeo_core.web.export_preview import Preview, preview
 from samgeo_core.web.finished import ExportChoice
 from samgeo_core.web.records import Scene
 from samgeo_core.web.selected import Selected
+from samgeo_core.words import N_, _
 
-_PRODUCTS = {"objects": "Objects", "partition": "Partition without gaps"}
+_PRODUCTS = {"objects": N_("Objects"), "partition": N_("Partition without gaps")}
 _OUTLINES = {
-    "smooth": "Smooth",
-    "regular": "Right angles",
-    "circles": "Circles",
-    "pixels": "Pixel edges",
+    "smooth": N_("Smooth"),
+    "regular": N_("Right angles"),
+    "circles": N_("Circles"),
+    "pixels": N_("Pixel edges"),
 }
-_SMOOTHINGS = {2: "A little", 5: "Normal", 15: "Much"}
+_SMOOTHINGS = {2: "A little", 5: N_("Normal"), 15: N_("Much")}
 _HELP = {
-    "product": "Objects have outlines of their own and may lie in each other. A partition gives "
-    "every pixel with data to exactly one polygon, and neighbours share their edges.",
-    "outline": "Right angles suit roofs, circles tanks and crowns; an object that neither fits "
-    "keeps its smooth outline.",
-    "tolerance": "How far simplification may move an outline. More gives fewer corners.",
-    "fill": "Pixels without an object join the nearest one up to this far; the rest is background.",
-    "bands": "Mean and deviation of each band over every object's pixels.",
+    "product": N_(
+        "Objects have outlines of their own and may lie in each other. A partition gives "
+        "every pixel with data to exactly one polygon, and neighbours share their edges."
+    ),
+    "outline": N_(
+        "Right angles suit roofs, circles tanks and crowns; an object that neither fits "
+        "keeps its smooth outline."
+    ),
+    "tolerance": N_("How far simplification may move an outline. More gives fewer corners."),
+    "fill": N_(
+        "Pixels without an object join the nearest one up to this far; the rest is background."
+    ),
+    "bands": N_("Mean and deviation of each band over every object's pixels."),
 }
 
 
@@ -43,7 +50,7 @@ def export_panel(chosen: Selected, picked: int | None) -> None:
         picked: id of the object to look at; None takes one of middle size.
     """
     panel = st.expander(
-        "Outlines and formats", icon=":material/polyline:", key="export", on_change="rerun"
+        _("Outlines and formats"), icon=":material/polyline:", key="export", on_change="rerun"
     )
     if not panel.open:
         return
@@ -57,7 +64,7 @@ def export_panel(chosen: Selected, picked: int | None) -> None:
 
 def _controls(chosen: Selected) -> ExportChoice:
     product = st.segmented_control(
-        "Layer",
+        _("Layer"),
         list(_PRODUCTS),
         format_func=_PRODUCTS.__getitem__,
         default="objects",
@@ -67,7 +74,7 @@ def _controls(chosen: Selected) -> ExportChoice:
     )
     outlines = ["smooth", "pixels"] if product == "partition" else list(_OUTLINES)
     outline = st.segmented_control(
-        "Outlines",
+        _("Outlines"),
         outlines,
         format_func=_OUTLINES.__getitem__,
         default="smooth",
@@ -78,7 +85,7 @@ def _controls(chosen: Selected) -> ExportChoice:
     choice = ExportChoice(product=str(product), bands=_bands(chosen))
     if product == "partition":
         fill = st.number_input(
-            "Fill gaps up to (px)", 0.0, 100.0, 5.0, 1.0, key="export_fill", help=_HELP["fill"]
+            _("Fill gaps up to (px)"), 0.0, 100.0, 5.0, 1.0, key="export_fill", help=_HELP["fill"]
         )
         choice = replace(choice, fill=float(fill))
     if outline == "pixels":
@@ -90,12 +97,22 @@ def _controls(chosen: Selected) -> ExportChoice:
 def _smoothness(chosen: Selected, choice: ExportChoice) -> ExportChoice:
     left, middle, right = st.columns([2, 2, 1])
     smoothing = left.selectbox(
-        "Smoothing", list(_SMOOTHINGS), 1, format_func=_SMOOTHINGS.__getitem__, key="export_smooth"
+        _("Smoothing"),
+        list(_SMOOTHINGS),
+        1,
+        format_func=_SMOOTHINGS.__getitem__,
+        key="export_smooth",
     )
     units = ["px", "m"] if chosen.source.place.grid.gsd_m is not None else ["px"]
-    unit = right.selectbox("Unit", units, key="export_unit")
+    unit = right.selectbox(_("Unit"), units, key="export_unit")
     tolerance = middle.number_input(
-        "Tolerance", 0.0, 100.0, 0.5, 0.1, key=f"export_tolerance_{unit}", help=_HELP["tolerance"]
+        _("Tolerance"),
+        0.0,
+        100.0,
+        0.5,
+        0.1,
+        key=f"export_tolerance_{unit}",
+        help=_HELP["tolerance"],
     )
     return replace(choice, smoothing=int(smoothing), tolerance=float(tolerance), unit=str(unit))
 
@@ -105,27 +122,37 @@ def _bands(chosen: Selected) -> bool:
     if chosen.source.run.area is not None or _scene_of(chosen) is None:
         return False
     return bool(
-        st.checkbox("Figures of the image's bands", key="export_bands", help=_HELP["bands"])
+        st.checkbox(_("Figures of the image's bands"), key="export_bands", help=_HELP["bands"])
     )
 
 
 def _pictures(shown: Preview | None) -> None:
     if shown is None:
-        st.caption("There is no object to draw.")
+        st.caption(_("There is no object to draw."))
         return
     left, right = st.columns(2, gap="small")
-    left.image(shown.before, caption=f"Pixel edges: {shown.corners[0]:,} corners", width="stretch")
-    right.image(shown.after, caption=f"In the file: {shown.corners[1]:,} corners", width="stretch")
+    left.image(
+        shown.before,
+        caption=_("Pixel edges: {corners:,} corners").format(corners=shown.corners[0]),
+        width="stretch",
+    )
+    right.image(
+        shown.after,
+        caption=_("In the file: {corners:,} corners").format(corners=shown.corners[1]),
+        width="stretch",
+    )
     told = []
     if shown.area_change == shown.area_change:  # not for partitions, whose rows are others
-        told.append(f"Areas differ by {percent(shown.area_change)}.")
+        told.append(
+            _("Areas differ by {area_change}.").format(area_change=percent(shown.area_change))
+        )
     if shown.is_coverage is not None:
         told.append(
-            "Neighbours share their edges, without gaps or overlaps."
+            _("Neighbours share their edges, without gaps or overlaps.")
             if shown.is_coverage
-            else "This part is no valid coverage: choose less tolerance."
+            else _("This part is no valid coverage: choose less tolerance.")
         )
-    st.caption(" ".join([*told, "Select an object in the table to see it here."]))
+    st.caption(" ".join([*told, _("Select an object in the table to see it here.")]))
 
 
 def _scene_of(chosen: Selected) -> Scene | None:

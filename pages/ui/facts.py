@@ -7,6 +7,7 @@ from typing import Literal
 
 from pages.ui.text import length_m, percent, size_bytes
 from samgeo_core.reading.raster import Raster
+from samgeo_core.words import _
 
 COARSE_GSD_M = 5.0
 MUCH_NODATA_SHARE = 0.3
@@ -57,16 +58,26 @@ class Look:
 def raster_facts(raster: Raster, look: Look) -> list[Fact]:
     """Size, place, values and file of a raster."""
     height, width = raster.shape_hw
-    facts = [Fact("Size", f"{width:,} × {height:,} px ({width * height / 1e6:,.1f} MP)")]
+    facts = [
+        Fact(
+            _("Size"),
+            _("{width:,} × {height:,} px ({width_2:,.1f} MP)").format(
+                width=width, height=height, width_2=width * height / 1000000.0
+            ),
+        )
+    ]
     gsd_m = raster.grid.gsd_m
     if gsd_m is not None:
         extent = f"{length_m(width * gsd_m)} × {length_m(height * gsd_m)}"
-        facts += [Fact("Ground resolution", f"{length_m(gsd_m)} per pixel"), Fact("Extent", extent)]
+        facts += [
+            Fact(_("Ground resolution"), _("{gsd_m} per pixel").format(gsd_m=length_m(gsd_m))),
+            Fact(_("Extent"), extent),
+        ]
     facts += [
-        Fact("Bands", f"{raster.band_count} × {raster.dtype}"),
-        Fact("Coordinate system", _crs_name(raster)),
-        Fact("Without data", percent(1 - look.valid_share)),
-        Fact("File", f"{_format_name(raster)}, {size_bytes(raster.size_bytes)}"),
+        Fact(_("Bands"), f"{raster.band_count} × {raster.dtype}"),
+        Fact(_("Coordinate system"), _crs_name(raster)),
+        Fact(_("Without data"), percent(1 - look.valid_share)),
+        Fact(_("File"), f"{_format_name(raster)}, {size_bytes(raster.size_bytes)}"),
     ]
     return facts
 
@@ -80,7 +91,7 @@ def raster_advice(raster: Raster, look: Look, stretch: str = "auto") -> list[Adv
         stretch: the brightness range in which it is shown.
     """
     if look.valid_share <= 0:
-        return [Advice("stop", "No pixel carries data, so there is nothing to segment.")]
+        return [Advice("stop", _("No pixel carries data, so there is nothing to segment."))]
     hidden = look.dark and stretch in {"auto", "none"}
     return [*_warnings(raster, look.valid_share, hidden), *_notes(raster)]
 
@@ -89,18 +100,26 @@ def _warnings(raster: Raster, valid_share: float, hidden: bool) -> list[Advice]:
     found = []
     if hidden:
         found.append(
-            "The image is dark: choose the brightness range *2 to 98 %*, which the model sees too."
+            _(
+                "The image is dark: choose the brightness range *2 to 98 %*, which the model sees too."
+            )
         )
     gsd_m = raster.grid.gsd_m
     if gsd_m is not None and gsd_m > COARSE_GSD_M:
         found.append(
-            f"One pixel covers {length_m(gsd_m)} of ground: expect fields, water and blocks, "
-            "but no single houses or trees."
+            _(
+                "One pixel covers {gsd_m} of ground: expect fields, water and blocks, but no "
+                "single houses or trees."
+            ).format(gsd_m=length_m(gsd_m))
         )
     if 1 - valid_share > MUCH_NODATA_SHARE:
-        found.append(f"{percent(1 - valid_share)} of the pixels carry no data; they are left out.")
+        found.append(
+            _("{valid_share} of the pixels carry no data; they are left out.").format(
+                valid_share=percent(1 - valid_share)
+            )
+        )
     if min(raster.shape_hw) < FEW_PIXELS_SIDE:
-        found.append("The image is very small; the model sees more in larger ones.")
+        found.append(_("The image is very small; the model sees more in larger ones."))
     return [Advice("warning", text) for text in found]
 
 
@@ -109,17 +128,21 @@ def _notes(raster: Raster) -> list[Advice]:
     height, width = raster.shape_hw
     if not raster.grid.is_georeferenced:
         found.append(
-            "The image has no coordinate system: objects are measured in pixels, and "
-            "GeoJSON and KML, which need a place on Earth, can't be written."
+            _(
+                "The image has no coordinate system: objects are measured in pixels, and "
+                "GeoJSON and KML, which need a place on Earth, can't be written."
+            )
         )
     if raster.dtype != "uint8":
         found.append(
-            f"Values are {raster.dtype}; they are stretched to the 256 steps that the model sees."
+            _(
+                "Values are {dtype}; they are stretched to the 256 steps that the model sees."
+            ).format(dtype=raster.dtype)
         )
     if raster.band_count == 1 and "palette" not in raster.color_interpretations:
-        found.append("There is one band, so the model sees a grey image.")
+        found.append(_("There is one band, so the model sees a grey image."))
     if width * height > MANY_PIXELS:
-        found.append("This is a large image: try the settings on a small area first.")
+        found.append(_("This is a large image: try the settings on a small area first."))
     return [Advice("note", text) for text in found]
 
 

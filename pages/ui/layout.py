@@ -15,7 +15,7 @@ from pages.ui.state import current_scene, get_state
 from pages.ui.text import markup
 from pages.ui.words import language_buttons
 from samgeo_core.web.records import Scene
-from samgeo_core.words import sentence
+from samgeo_core.words import _, sentence
 
 TITLE = "SamGeo Studio"
 OPEN, SEGMENT, PICK, RESULT = "open.py", "segment.py", "pick.py", "result.py"
@@ -47,7 +47,7 @@ def top_bar() -> None:
         with st.container(key="steps", horizontal=True, gap="xxsmall", width="content"):
             st.page_link(OPEN, label="1 Open")
             st.page_link(SEGMENT, label="2 Segment", disabled=scene is None)
-            st.page_link(PICK, label="or Pick", disabled=scene is None)
+            st.page_link(PICK, label=_("or Pick"), disabled=scene is None)
             st.page_link(RESULT, label="3 Result", disabled=state.run_id is None)
         if scene is not None:
             name = markup(scene.name)
@@ -63,8 +63,8 @@ def require_scene() -> Scene:
     """The scene at hand; without one, says what to do and ends the page."""
     scene = current_scene()
     if scene is None:
-        empty("No image is open yet.", "Open one first, or take a sample with one click.")
-        st.page_link(OPEN, label="Open an image", icon=":material/arrow_back:")
+        empty(_("No image is open yet."), _("Open one first, or take a sample with one click."))
+        st.page_link(OPEN, label=_("Open an image"), icon=":material/arrow_back:")
         st.stop()
     return scene
 

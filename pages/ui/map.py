@@ -22,6 +22,7 @@ from samgeo_core.web.frame import MapFrame
 from samgeo_core.web.records import Run
 from samgeo_core.web.urls import asset_url, objects_url, view_url
 from samgeo_core.windows import Window
+from samgeo_core.words import _
 
 LatLng = tuple[float, float]
 Bounds = tuple[LatLng, LatLng]
@@ -203,7 +204,7 @@ def _basemap(frame: MapFrame, show: bool) -> folium.TileLayer:
     return folium.TileLayer(
         tiles=ESRI_IMAGERY,
         attr=ESRI_ATTRIBUTION,
-        name="Satellite map",
+        name=_("Satellite map"),
         overlay=True,
         show=show,
         max_native_zoom=19,
@@ -253,11 +254,11 @@ def build_map(
     layers: dict[str, Layer] = {}
     if frame.is_geographic:
         layers["basemap"] = _basemap(frame, basemap)
-    layers["image"] = _tiles(image_url, "Image", frame)
+    layers["image"] = _tiles(image_url, _("Image"), frame)
     if masks_url is not None:
-        layers["masks"] = _tiles(masks_url, "Masks", frame, show=False)
+        layers["masks"] = _tiles(masks_url, _("Masks"), frame, show=False)
     if objects:
-        layers["objects"] = _ObjectsLayer("Objects")
+        layers["objects"] = _ObjectsLayer(_("Objects"))
     for layer in layers.values():
         studio_map.add_child(layer)
     studio_map.add_child(folium.LayerControl(collapsed=True))

@@ -11,9 +11,15 @@ from pages.ui.text import plain, size_bytes
 from samgeo_core.models.minisam import CONVERTED_FILENAME
 from samgeo_core.models.registry import DEFAULT_MODEL, MODELS
 from samgeo_core.settings import Settings
+from samgeo_core.words import N_, _
 
 _BEST, _OWN = "best", ""
-DEVICES = {_BEST: "Automatic", "cpu": "CPU", "cuda": "NVIDIA GPU (cuda)", "mps": "Apple GPU (mps)"}
+DEVICES = {
+    _BEST: N_("Automatic"),
+    "cpu": "CPU",
+    "cuda": N_("NVIDIA GPU (cuda)"),
+    "mps": N_("Apple GPU (mps)"),
+}
 _CHECKPOINT_SUFFIXES = {".pt", ".pth"}
 
 
@@ -39,12 +45,12 @@ def model_controls(settings: Settings) -> ModelChoice:
     # Not as the control's default, which would quarrel with what a settings link sets.
     st.session_state.setdefault("model", start)
     name = st.selectbox(
-        "Model",
+        _("Model"),
         names,
         format_func=lambda key: MODELS[key].title,
         key="model",
         persist_state="session",
-        help="Larger models draw finer outlines and need more time and memory.",
+        help=_("Larger models draw finer outlines and need more time and memory."),
     )
     checkpoint = _checkpoint_control(settings.checkpoint_dir)
     usable = checkpoint is not None or _weights_note(name, settings)
@@ -54,12 +60,12 @@ def model_controls(settings: Settings) -> ModelChoice:
 def device_control() -> str | None:
     """Draw the choice of the device; None is the best there is."""
     chosen = st.selectbox(
-        "Runs on",
+        _("Runs on"),
         list(DEVICES),
         format_func=DEVICES.__getitem__,
         key="device",
         persist_state="session",
-        help="Automatic takes a graphics card where there is one.",
+        help=_("Automatic takes a graphics card where there is one."),
     )
     return None if chosen == _BEST else chosen
 
@@ -90,15 +96,15 @@ def _checkpoint_control(folder: Path | None) -> str | None:
         return None
     files = list_checkpoints(folder)
     if not files:
-        st.caption("The server's folder of own checkpoints holds no .pt or .pth file.")
+        st.caption(_("The server's folder of own checkpoints holds no .pt or .pth file."))
         return None
     chosen = st.selectbox(
-        "Weights",
+        _("Weights"),
         [_OWN, *files],
-        format_func=lambda file: "The model's own" if file == _OWN else plain(file),
+        format_func=lambda file: _("The model's own") if file == _OWN else plain(file),
         key="checkpoint",
         persist_state="session",
-        help="Checkpoints of your own, from the folder set by SAMGEO_CHECKPOINT_DIR.",
+        help=_("Checkpoints of your own, from the folder set by SAMGEO_CHECKPOINT_DIR."),
     )
     return None if chosen == _OWN else str(folder / chosen)
 
@@ -110,13 +116,17 @@ def _weights_note(name: str, settings: Settings) -> bool:
         return True
     if settings.offline:
         st.warning(
-            f"The weights of this model ({size_bytes(spec.size_bytes)}) are not on this server, "
-            "which works offline. Choose another model, or run "
-            f"`python -m samgeo_core models fetch {name}` where there is a network.",
+            _(
+                "The weights of this model ({spec}) are not on this server, which works "
+                "offline. Choose another model, or run `python -m samgeo_core models fetch "
+                "{name}` where there is a network."
+            ).format(spec=size_bytes(spec.size_bytes), name=name),
             icon=":material/cloud_off:",
         )
         return False
     st.caption(
-        f":material/download: The first run downloads {size_bytes(spec.size_bytes)} of weights."
+        _(":material/download: The first run downloads {spec} of weights.").format(
+            spec=size_bytes(spec.size_bytes)
+        )
     )
     return True

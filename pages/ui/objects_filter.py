@@ -15,14 +15,15 @@ from pages.ui.text import area_m2
 from samgeo_core.comparing.sizes import area_steps
 from samgeo_core.config import OVERLAPS, SelectionRule
 from samgeo_core.web.selected import RunSource
+from samgeo_core.words import N_, _
 
 OVERLAP_TITLES = {
-    "nested": "Nested",
-    "flatten": "Flat",
-    "largest": "Largest",
-    "partition": "Gap-free",
+    "nested": N_("Nested"),
+    "flatten": N_("Flat"),
+    "largest": N_("Largest"),
+    "partition": N_("Gap-free"),
 }
-OVERLAP_HELP = (
+OVERLAP_HELP = N_(
     "**Nested** keeps every object, parts within wholes; *Inside object* says which.  \n"
     "**Flat** gives each pixel to the smallest object on it.  \n"
     "**Largest** leaves out objects that lie inside others.  \n"
@@ -51,12 +52,12 @@ def rule_controls(source: RunSource) -> SelectionRule:
     overlap = _overlap(start, f"overlap_{key}")
     limits = _size(source, start, f"size_{key}")
     scores = _quality(
-        "Quality (predicted IoU)", "score", candidates.scores, source.rule, start, f"score_{key}",
-        "How well the model itself expects the outline to fit.",
+        _("Quality (predicted IoU)"), "score", candidates.scores, source.rule, start, f"score_{key}",
+        _("How well the model itself expects the outline to fit."),
     )  # fmt: skip
     stabilities = _quality(
-        "Stability", "stability", candidates.stabilities, source.rule, start, f"stability_{key}",
-        "How little the outline moves when the model's cutoff shifts.",
+        _("Stability"), "stability", candidates.stabilities, source.rule, start, f"stability_{key}",
+        _("How little the outline moves when the model's cutoff shifts."),
     )  # fmt: skip
     return replace(start, overlap=overlap, **limits, **scores, **stabilities)
 
@@ -75,8 +76,8 @@ def reset_button(source: RunSource) -> None:
         _draw_anew(source)
 
     st.button(
-        "As segmented", on_click=forget, key=f"reset_{source.run.run_id}",
-        icon=":material/undo:", help="Back to the limits with which this image was segmented.",
+        _("As segmented"), on_click=forget, key=f"reset_{source.run.run_id}",
+        icon=":material/undo:", help=_("Back to the limits with which this image was segmented."),
     )  # fmt: skip
 
 
@@ -100,7 +101,7 @@ def _resets(source: RunSource) -> str:
 
 def _overlap(start: SelectionRule, key: str) -> str:
     chosen = st.segmented_control(
-        "Overlap",
+        _("Overlap"),
         OVERLAPS,
         default=start.overlap,
         format_func=OVERLAP_TITLES.__getitem__,
@@ -125,12 +126,12 @@ def _size(source: RunSource, start: SelectionRule, key: str) -> dict[str, float 
     steps = sorted({*steps, *(value for value in (low, high) if value is not None)})
     before = low or steps[0], high or steps[-1]
     chosen: tuple[float, float] = st.select_slider(
-        "Size",
+        _("Size"),
         steps,
         value=before,
         format_func=lambda value: area_text(column, value),
         key=key,
-        help="Of each mask as the model found it, before overlaps are resolved.",
+        help=_("Of each mask as the model found it, before overlaps are resolved."),
         persist_state="session",
     )
     limits = {}
@@ -159,19 +160,22 @@ def _quality(
     ceiling = max(ceiling, good) if has_two else ceiling
     if floor >= ceiling:
         return {}
-    text += f" The run kept no masks below {floor:.2f}; segment again to get weaker ones."
+    text += _(" The run kept no masks below {floor:.2f}; segment again to get weaker ones.").format(
+        floor=floor
+    )
     slider: Callable[..., Any] = st.slider
     begin = min(max(least, floor), ceiling)
     if not has_two:
         chosen = slider(
             label, floor, ceiling, begin, step=0.01, key=key,
-            help=f"{text} Masks below the mark are left out.", persist_state="session",
+            help=_("{text} Masks below the mark are left out.").format(text=text), persist_state="session",
         )  # fmt: skip
         return {f"least_{name}": chosen} if chosen != begin else {}
     weak, sure = slider(
         label, floor, ceiling, (begin, max(good, begin)), step=0.01, key=key,
-        help=f"{text} Masks above the right mark are kept wherever they show something new, those "
-        "between the marks only where nothing better lies; below the left mark none.",
+        help=_("{text} Masks above the right mark are kept wherever they show something new, "
+"those between the marks only where nothing better lies; below the left mark "
+"none.").format(text=text),
         persist_state="session",
     )  # fmt: skip
     changed = {f"least_{name}": (weak, begin), f"good_{name}": (sure, max(good, begin))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.map import PolygonStyle
+from samgeo_core.words import _
 
 DEFAULT = PolygonStyle()
 MASKS_OPACITY = 0.6
@@ -14,18 +15,18 @@ def style_controls() -> tuple[PolygonStyle, dict[str, float]]:
     """Draw colours, widths and opacities; returns the polygons' style and the layers' opacity."""
     outline, fill = st.columns(2)
     color = outline.color_picker(
-        "Outline", DEFAULT.color, key="style_color", persist_state="session"
+        _("Outline"), DEFAULT.color, key="style_color", persist_state="session"
     )
     fill_color = fill.color_picker(
-        "Fill", DEFAULT.fillColor, key="style_fill", persist_state="session"
+        _("Fill"), DEFAULT.fillColor, key="style_fill", persist_state="session"
     )
     weight = st.slider(
-        "Outline width, px", 0, 8, DEFAULT.weight, key="style_weight", persist_state="session"
+        _("Outline width, px"), 0, 8, DEFAULT.weight, key="style_weight", persist_state="session"
     )
-    fill_opacity = _opacity("Fill opacity", DEFAULT.fillOpacity, "style_fill_opacity")
+    fill_opacity = _opacity(_("Fill opacity"), DEFAULT.fillOpacity, "style_fill_opacity")
     opacity = {
-        "image": _opacity("Image opacity", 1.0, "style_image"),
-        "masks": _opacity("Masks opacity", MASKS_OPACITY, "style_masks"),
+        "image": _opacity(_("Image opacity"), 1.0, "style_image"),
+        "masks": _opacity(_("Masks opacity"), MASKS_OPACITY, "style_masks"),
     }
     return PolygonStyle(color, weight, fill_color, fill_opacity), opacity
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from samgeo_core.web.classes import frame_with_classes
 from samgeo_core.web.selected import Selected
+from samgeo_core.words import _
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,15 +27,17 @@ def object_table(table: pd.DataFrame, area_column: str, key: str) -> int | None:
     """Draw the table; returns the object_id of the chosen row, if any."""
     unit = "m²" if area_column == "area_m2" else "px"
     columns: dict[str, Any] = {
-        "object_id": st.column_config.NumberColumn("Object", format="%d", width="small"),
-        area_column: st.column_config.NumberColumn(f"Area, {unit}", format="%,.1f"),
-        "perimeter_m": st.column_config.NumberColumn("Perimeter, m", format="%,.1f"),
-        "class_name": st.column_config.TextColumn("Class"),
-        "confidence": st.column_config.NumberColumn("Sure", format="percent"),
-        "score": st.column_config.NumberColumn("Quality", format="%.3f"),
-        "stability": st.column_config.NumberColumn("Stability", format="%.3f"),
+        "object_id": st.column_config.NumberColumn(_("Object"), format="%d", width="small"),
+        area_column: st.column_config.NumberColumn(
+            _("Area, {unit}").format(unit=unit), format="%,.1f"
+        ),
+        "perimeter_m": st.column_config.NumberColumn(_("Perimeter, m"), format="%,.1f"),
+        "class_name": st.column_config.TextColumn(_("Class")),
+        "confidence": st.column_config.NumberColumn(_("Sure"), format="percent"),
+        "score": st.column_config.NumberColumn(_("Quality"), format="%.3f"),
+        "stability": st.column_config.NumberColumn(_("Stability"), format="%.3f"),
         "parent_id": st.column_config.NumberColumn(
-            "Inside object", format="%d", help="The smallest object that holds this one."
+            _("Inside object"), format="%d", help=_("The smallest object that holds this one.")
         ),
     }
     shown = [name for name in columns if name in table and table[name].notna().any()]

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from samgeo_core.config import AutomaticConfig
+from samgeo_core.words import N_, _
 
 PREFIX = "sam_"
 """Begin of the keys under which the session keeps the controls."""
@@ -26,30 +27,36 @@ class Preset:
 
 PRESETS = {
     "everything": Preset(
-        "Everything",
-        "Looks at several scales, from the whole image down to single pixels, and asks again where "
-        "nothing good was found yet. Finds most and covers most of the image; no settings needed.",
+        N_("Everything"),
+        N_(
+            "Looks at several scales, from the whole image down to single pixels, and asks again where "
+            "nothing good was found yet. Finds most and covers most of the image; no settings needed."
+        ),
         engine="full",
     ),
     "quick": Preset(
-        "Quick look",
-        "As Everything, but with far fewer questions, and close up only where the image is full "
-        "of small things: several times faster, misses some of the objects.",
+        N_("Quick look"),
+        N_(
+            "As Everything, but with far fewer questions, and close up only where the image is full "
+            "of small things: several times faster, misses some of the objects."
+        ),
         engine="fast",
     ),
     "sam": Preset(
         "SAM's own",
-        "Exactly the masks of SAM's automatic mode, at one scale: the surest objects only, often "
-        "half of the image.",
+        N_(
+            "Exactly the masks of SAM's automatic mode, at one scale: the surest objects only, often "
+            "half of the image."
+        ),
     ),
     "large": Preset(
-        "Large objects",
-        "SAM's own with a coarse grid: about four times faster, misses small objects.",
+        N_("Large objects"),
+        N_("SAM's own with a coarse grid: about four times faster, misses small objects."),
         {"points_per_side": 16, "min_mask_region_area": 100},
     ),
     "small": Preset(
-        "Small objects",
-        "SAM's own with a dense grid and milder thresholds: about four times slower.",
+        N_("Small objects"),
+        N_("SAM's own with a dense grid and milder thresholds: about four times slower."),
         {"points_per_side": 64, "pred_iou_thresh": 0.84, "stability_score_thresh": 0.92},
     ),
 }
@@ -69,55 +76,55 @@ class Control:
 
 MAIN_CONTROLS = (
     Control(
-        "points_per_side", "Grid density", 4, 96, 4,
-        "Points per side of the grid at which the model looks for objects; twice as many take "
-        "four times as long and find smaller objects.",
+        "points_per_side", N_("Grid density"), 4, 96, 4,
+        N_("Points per side of the grid at which the model looks for objects; twice as many take "
+        "four times as long and find smaller objects."),
     ),
     Control(
-        "pred_iou_thresh", "Least quality", 0.5, 1.0, 0.01,
-        "Masks whose quality the model itself rates lower are dropped.",
+        "pred_iou_thresh", N_("Least quality"), 0.5, 1.0, 0.01,
+        N_("Masks whose quality the model itself rates lower are dropped."),
     ),
     Control(
-        "stability_score_thresh", "Least stability", 0.5, 1.0, 0.01,
-        "Masks whose outline moves when the cutoff shifts a little are dropped.",
+        "stability_score_thresh", N_("Least stability"), 0.5, 1.0, 0.01,
+        N_("Masks whose outline moves when the cutoff shifts a little are dropped."),
     ),
     Control(
-        "min_mask_region_area", "Smallest part, px", 0, 1000, 10,
-        "Specks and holes of fewer pixels than this are removed; 0 keeps all.",
+        "min_mask_region_area", N_("Smallest part, px"), 0, 1000, 10,
+        N_("Specks and holes of fewer pixels than this are removed; 0 keeps all."),
     ),
 )  # fmt: skip
 
 ADVANCED_CONTROLS = (
     Control(
-        "stability_score_offset", "Stability shift", 0.1, 3.0, 0.1,
-        "How far the cutoff is shifted when the stability is measured.",
+        "stability_score_offset", N_("Stability shift"), 0.1, 3.0, 0.1,
+        N_("How far the cutoff is shifted when the stability is measured."),
     ),
     Control(
-        "box_nms_thresh", "Overlap of duplicates", 0.1, 1.0, 0.05,
-        "Of two masks whose boxes overlap more than this, only the better one stays.",
+        "box_nms_thresh", N_("Overlap of duplicates"), 0.1, 1.0, 0.05,
+        N_("Of two masks whose boxes overlap more than this, only the better one stays."),
     ),
     Control(
-        "points_per_batch", "Points at a time", 8, 256, 8,
-        "More use more memory and can be faster on a graphics card; the result is the same.",
+        "points_per_batch", N_("Points at a time"), 8, 256, 8,
+        N_("More use more memory and can be faster on a graphics card; the result is the same."),
     ),
     Control(
-        "crop_n_layers", "Crop layers", 0, 3, 1,
-        "Looks again at ever smaller crops of the image; finds small objects, costs much time.",
+        "crop_n_layers", N_("Crop layers"), 0, 3, 1,
+        N_("Looks again at ever smaller crops of the image; finds small objects, costs much time."),
     ),
 )  # fmt: skip
 
 CROP_CONTROLS = (
     Control(
-        "crop_n_points_downscale_factor", "Fewer points in crops", 1, 4, 1,
-        "Divides the grid density by this number in each crop layer.",
+        "crop_n_points_downscale_factor", N_("Fewer points in crops"), 1, 4, 1,
+        N_("Divides the grid density by this number in each crop layer."),
     ),
     Control(
-        "crop_overlap_ratio", "Overlap of crops", 0.0, 0.9, 0.01,
-        "Share of the image by which neighbouring crops overlap.",
+        "crop_overlap_ratio", N_("Overlap of crops"), 0.0, 0.9, 0.01,
+        N_("Share of the image by which neighbouring crops overlap."),
     ),
     Control(
-        "crop_nms_thresh", "Duplicates between crops", 0.1, 1.0, 0.05,
-        "Of two masks from different crops that overlap more than this, one stays.",
+        "crop_nms_thresh", N_("Duplicates between crops"), 0.1, 1.0, 0.05,
+        N_("Of two masks from different crops that overlap more than this, one stays."),
     ),
 )  # fmt: skip
 
@@ -130,7 +137,7 @@ def main_controls() -> None:
     """Draw the presets and the sliders that matter most."""
     _fill_in_defaults()
     st.segmented_control(
-        "Preset",
+        _("Preset"),
         list(PRESETS),
         format_func=lambda name: PRESETS[name].title,
         key=f"{PREFIX}preset",
@@ -153,7 +160,7 @@ def advanced_controls() -> None:
     if st.session_state[f"{PREFIX}crop_n_layers"]:
         for control in CROP_CONTROLS:
             _slider(control)
-    st.button("Back to the preset", on_click=_apply_preset, key=f"{PREFIX}reset")
+    st.button(_("Back to the preset"), on_click=_apply_preset, key=f"{PREFIX}reset")
 
 
 def has_sliders() -> bool:

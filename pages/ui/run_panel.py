@@ -16,20 +16,21 @@ from samgeo_core.web.context import get_context
 from samgeo_core.web.jobs import Job, JobState
 from samgeo_core.web.records import Run
 from samgeo_core.web.work import go_on
+from samgeo_core.words import N_, _
 
 POLL_S = 1.0
 
 _STAGES = {
-    "download": "Downloading the model",
-    "load model": "Loading the model",
-    "read": "Reading the image",
-    "encode": "Looking at the image",
-    "decode": "Finding objects",
-    "write": "Writing the layers",
-    "segment": "Finding objects",
-    "join": "Joining parts",
-    "write labels": "Writing the layers",
-    "features": "Looking at the objects",
+    "download": N_("Downloading the model"),
+    "load model": N_("Loading the model"),
+    "read": N_("Reading the image"),
+    "encode": N_("Looking at the image"),
+    "decode": N_("Finding objects"),
+    "write": N_("Writing the layers"),
+    "segment": N_("Finding objects"),
+    "join": N_("Joining parts"),
+    "write labels": N_("Writing the layers"),
+    "features": N_("Looking at the objects"),
 }
 
 
@@ -54,7 +55,7 @@ def overall(job: Job) -> tuple[float, str]:
     """How far a running job is, 0 to 1 within its stage, and what it does."""
     progress = job.progress
     if progress is None:
-        return 0.0, "Starting"
+        return 0.0, _("Starting")
     return min(1.0, max(0.0, progress.fraction)), stage_text(progress.stage)
 
 
@@ -82,7 +83,7 @@ def _panel(run_id: str) -> None:
 def _active(run: Run, job: Job) -> None:
     get_state().watching = run.run_id
     with st.container(border=True, key="progress"):
-        title = "Whole image" if run.area is None else "Try-out"
+        title = _("Whole image") if run.area is None else _("Try-out")
         if job.state is JobState.QUEUED:
             st.progress(0.0, text=f"**{title}** · {_place_in_line(job)}")
         else:
@@ -96,29 +97,43 @@ def _active(run: Run, job: Job) -> None:
 
 
 def _place_in_line(job: Job) -> str:
-    place = "Next in line" if job.position <= 1 else f"Place {job.position:,} in line"
+    place = (
+        _("Next in line")
+        if job.position <= 1
+        else _("Place {position:,} in line").format(position=job.position)
+    )
     if job.starts_in_s is None:
         return place
     if job.starts_in_s < 1:
-        return f"{place} · starts in a moment"
-    return f"{place} · starts in about {duration_s(job.starts_in_s)}"
+        return _("{place} · starts in a moment").format(place=place)
+    return _("{place} · starts in about {starts_in_s}").format(
+        place=place, starts_in_s=duration_s(job.starts_in_s)
+    )
 
 
 def _times(job: Job) -> list[str]:
     if job.state is JobState.QUEUED:
-        waiting = [f"Waiting for {duration_s(max(1.0, time.time() - job.submitted))}"]
+        waiting = [
+            _("Waiting for {submitted}").format(
+                submitted=duration_s(max(1.0, time.time() - job.submitted))
+            )
+        ]
         if job.starts_in_s is not None and job.expected_s:
-            waiting.append(f"done in about {duration_s(job.starts_in_s + job.expected_s)}")
-        return [*waiting, "visitors take turns"]
+            waiting.append(
+                _("done in about {starts_in_s}").format(
+                    starts_in_s=duration_s(job.starts_in_s + job.expected_s)
+                )
+            )
+        return [*waiting, _("visitors take turns")]
     left = job.left_s
     if left is None and job.expected_s > job.elapsed_s:
         left = job.expected_s - job.elapsed_s
-    parts = [f"{duration_s(job.elapsed_s)} so far"]
+    parts = [_("{elapsed_s} so far").format(elapsed_s=duration_s(job.elapsed_s))]
     return parts if left is None else [*parts, f"about {duration_s(left)} left"]
 
 
 def _cancel_button(job: Job) -> None:
-    label = "Stopping…" if job.cancelling else "Cancel"
+    label = _("Stopping…") if job.cancelling else _("Cancel")
     if st.button(label, key="cancel", disabled=job.cancelling, icon=":material/stop_circle:"):
         with friendly():
             get_context().jobs.cancel(job.run_id)
@@ -134,27 +149,36 @@ def _parts(run: Run) -> list[str]:
 def _news(job: Job) -> None:
     """What the work told of itself, and what happened to it."""
     if job.restarts:
-        st.caption("The server was restarted meanwhile; this run goes on by itself.")
+        st.caption(_("The server was restarted meanwhile; this run goes on by itself."))
     if job.trouble:
         st.warning(plain(job.trouble), icon=":material/sync_problem:")
     if job.resumed:
         done, total = job.resumed
-        st.caption(f"Going on: {done:,} of {total:,} parts were finished before.")
+        st.caption(
+            _("Going on: {done:,} of {total:,} parts were finished before.").format(
+                done=done, total=total
+            )
+        )
     if job.dashboard:
         st.link_button(
-            "Dashboard of the cluster", job.dashboard, icon=":material/monitoring:", type="tertiary"
+            _("Dashboard of the cluster"),
+            job.dashboard,
+            icon=":material/monitoring:",
+            type="tertiary",
         )
 
 
 def _finished(run: Run) -> None:
     if run.state == "failed":
-        show_error(run.error or "The run failed.")
+        show_error(run.error or _("The run failed."))
     elif run.state == "interrupted":
-        st.warning("The server was stopped while this run was under way.", icon=":material/power:")
+        st.warning(
+            _("The server was stopped while this run was under way."), icon=":material/power:"
+        )
     elif run.state == "cancelled" and run.is_streamed:
-        st.info("The run was cancelled.", icon=":material/stop_circle:")
+        st.info(_("The run was cancelled."), icon=":material/stop_circle:")
     elif run.state == "cancelled":
-        st.info("The run was cancelled; nothing was kept of it.", icon=":material/stop_circle:")
+        st.info(_("The run was cancelled; nothing was kept of it."), icon=":material/stop_circle:")
     elif run.state == "done":
         _done(run)
     if run.can_go_on and run.owner == get_state().owner:
@@ -164,26 +188,28 @@ def _finished(run: Run) -> None:
 def _rest(run: Run) -> None:
     """What is left of a run that ended before its time, and the button that does it."""
     with st.container(horizontal=True, vertical_alignment="center", key="rest"):
-        label = "Go on" if run.is_streamed else "Start again"
+        label = _("Go on") if run.is_streamed else _("Start again")
         if st.button(label, key="go_on", type="primary", icon=":material/play_arrow:"):
             with friendly():
                 go_on(get_context(), run.run_id, run.owner)
                 get_state().watching = run.run_id
                 st.rerun()
         for text in _parts(run):
-            st.caption(f"{text} are finished and are kept.")
+            st.caption(_("{text} are finished and are kept.").format(text=text))
 
 
 def _done(run: Run) -> None:
     found = int(run.record.get("n_objects", 0))
-    where = "in the whole image" if run.area is None else "in the try-out area"
+    where = _("in the whole image") if run.area is None else _("in the try-out area")
     if found == 0:
         st.info(
-            f"No objects {where}. Lower *Least quality* and *Least stability*, or make the grid "
-            "denser, and try again.",
+            _(
+                "No objects {where}. Lower *Least quality* and *Least stability*, or make the "
+                "grid denser, and try again."
+            ).format(where=where),
             icon=":material/search_off:",
         )
         return
     with st.container(horizontal=True, vertical_alignment="center", key="outcome"):
         st.markdown(f":green[:material/check_circle:] **{count(found, 'object')}** {where}")
-        st.page_link(RESULT, label="See the result", icon=":material/arrow_forward:")
+        st.page_link(RESULT, label=_("See the result"), icon=":material/arrow_forward:")

@@ -17,11 +17,15 @@ from pages.ui.parameters import (
 from samgeo_core.config import SegmentConfig
 from samgeo_core.web.context import get_context
 from samgeo_core.web.records import Scene
+from samgeo_core.words import N_, _
 
 WINDOW_PX = 1024
 """Side of a window: what the model sees at full detail."""
 
-_READING = {0: "The whole image at once", WINDOW_PX: f"Windows of {WINDOW_PX:,} px"}
+_READING = {
+    0: N_("The whole image at once"),
+    WINDOW_PX: N_("Windows of {window_px:,} px").format(window_px=WINDOW_PX),
+}
 
 
 _SEEN_WELL_PX = 1536
@@ -40,7 +44,7 @@ def segment_form(scene: Scene) -> Choice:
     """Draw all controls and return what they say."""
     model = model_controls(get_context().settings)
     main_controls()
-    with st.expander("Advanced", icon=":material/tune:"):
+    with st.expander(_("Advanced"), icon=":material/tune:"):
         window_px = _window_control(scene) if has_sliders() else None
         device = device_control()
         if has_sliders():
@@ -61,13 +65,15 @@ def segment_form(scene: Scene) -> Choice:
 def _window_control(scene: Scene) -> int | None:
     large = max(scene.raster.shape_hw) > _SEEN_WELL_PX
     chosen = st.selectbox(
-        "Reading",
+        _("Reading"),
         list(_READING),
         index=1 if large else 0,
         format_func=_READING.__getitem__,
         key=f"window_{scene.scene_id}",
         persist_state="session",
-        help="The model works on 1,024 px. Whole, a larger image is shrunk to that; in windows, "
-        "every pixel is seen, and each window takes its time.",
+        help=_(
+            "The model works on 1,024 px. Whole, a larger image is shrunk to that; in windows, "
+            "every pixel is seen, and each window takes its time."
+        ),
     )
     return chosen or None

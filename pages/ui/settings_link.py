@@ -22,6 +22,7 @@ from pages.ui.share_copy import copy_button
 from pages.ui.text import plain
 from samgeo_core.models.registry import MODELS
 from samgeo_core.web.urls import base_path
+from samgeo_core.words import _
 
 PARAM, VERSION = "settings", "1"
 MOST_CHARACTERS = 600
@@ -63,7 +64,7 @@ def read(text: str) -> Settings | None:
     controls = {control.name: control for control in CONTROLS}
     model, preset, values, refused = None, "everything", {}, []
     for part in parts:
-        name, _, value = part.partition(".")
+        name, _sep, value = part.partition(".")
         if name == "model" and value in MODELS:
             model = value
         elif name == "preset" and value in PRESETS:
@@ -113,7 +114,7 @@ def copy_settings() -> None:
     parts = urlsplit(st.context.url or "")
     origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
     link = f"{origin}{base_path(base_url())}/segment?{PARAM}={written(settings)}"
-    copy_button("Copy settings link", link, key="copy_settings")
+    copy_button(_("Copy settings link"), link, key="copy_settings")
 
 
 def _forget() -> None:
@@ -134,14 +135,14 @@ def _apply(settings: Settings) -> None:
 
 def _told(settings: Settings | None) -> str:
     if settings is None:
-        return "The settings of this link can't be read here; the controls stand as they did."
+        return _("The settings of this link can't be read here; the controls stand as they did.")
     titles = {control.name: control.label for control in CONTROLS}
     parts = [f"preset {PRESETS[settings.preset].title}"]
     if settings.model is not None:
         parts.insert(0, f"model {MODELS[settings.model].title}")
     parts += [f"{titles[name]} {value:g}" for name, value in settings.values.items()]
-    told = f"Taken from the link: {plain('; '.join(parts))}."
+    told = _("Taken from the link: {parts}.").format(parts=plain("; ".join(parts)))
     if settings.refused:
         left = ", ".join(part[:40] for part in settings.refused[:5])
-        told += f" Left out, as they aren't settings: {plain(left)}."
+        told += _(" Left out, as they aren't settings: {left}.").format(left=plain(left))
     return told

@@ -29,6 +29,7 @@ from samgeo_core.web.shares import (
     ShareText,
 )
 from samgeo_core.web.urls import share_url
+from samgeo_core.words import _
 
 _USUAL_EXPIRY = "1 month"
 
@@ -43,10 +44,12 @@ def share_panel(run: Run, rule: Mapping[str, str], *, has_place: bool) -> None:
     """
     if not is_owner(run):
         return
-    with st.expander("Share", icon=":material/share:"):
+    with st.expander(_("Share"), icon=":material/share:"):
         st.caption(
-            "Whoever has the link sees this map, the whole image and the objects as they are shown "
-            "now, and can change nothing. Later corrections and classes show up there, too."
+            _(
+                "Whoever has the link sees this map, the whole image and the objects as they are shown "
+                "now, and can change nothing. Later corrections and classes show up there, too."
+            )
         )
         shares = Shares(get_context().store)
         _form(shares, run, rule, has_place)
@@ -60,25 +63,27 @@ def _form(shares: Shares, run: Run, rule: Mapping[str, str], has_place: bool) ->
     in_lonlat = {f"objects{form.suffix}" for form in FORMATS.values() if form.in_lonlat}
     names = [name for name in offered if has_place or name not in in_lonlat]
     with st.form(f"share_{run.run_id}", border=False):
-        title = st.text_input("Title", _title(run), max_chars=TITLE_LENGTH)
+        title = st.text_input(_("Title"), _title(run), max_chars=TITLE_LENGTH)
         description = st.text_area(
-            "Description", max_chars=TEXT_LENGTH, placeholder="What is to be seen here"
+            _("Description"), max_chars=TEXT_LENGTH, placeholder=_("What is to be seen here")
         )
         credit = st.text_input(
-            "Image credits", max_chars=CREDITS_LENGTH, placeholder="Who made the image, and when"
+            _("Image credits"),
+            max_chars=CREDITS_LENGTH,
+            placeholder=_("Who made the image, and when"),
         )
         downloads = st.multiselect(
-            "Downloads on the page",
+            _("Downloads on the page"),
             names,
             format_func=lambda name: offered[name].title,
-            placeholder="None",
-            help="Without any, people can look but take no file along.",
+            placeholder=_("None"),
+            help=_("Without any, people can look but take no file along."),
         )
         expiry = st.segmented_control(
-            "Works for", list(EXPIRIES_S), default=_USUAL_EXPIRY, required=True, wrap=True,
-            format_func=lambda name: "As long as the result" if name == "Never" else name,
+            _("Works for"), list(EXPIRIES_S), default=_USUAL_EXPIRY, required=True, wrap=True,
+            format_func=lambda name: _("As long as the result") if name == _("Never") else name,
         )  # fmt: skip
-        if not st.form_submit_button("Create link", icon=":material/add_link:", type="primary"):
+        if not st.form_submit_button(_("Create link"), icon=":material/add_link:", type="primary"):
             return
     with friendly():
         token, share = shares.create(
@@ -88,7 +93,7 @@ def _form(shares: Shares, run: Run, rule: Mapping[str, str], has_place: bool) ->
             downloads=downloads,
             lifetime_s=EXPIRIES_S[str(expiry)],
         )
-        get_context().audit.record("link made", run.owner, run=run.run_id)
+        get_context().audit.record(_("link made"), run.owner, run=run.run_id)
         st.session_state[_key(run)] = (share.key, token)
 
 
@@ -108,21 +113,21 @@ def _fresh(run: Run, links: list[Share]) -> None:
         return
     link = share_url(token, base_url(), _origin())
     st.success(
-        "The link is ready. Copy it now: after this visit it can't be shown again.",
+        _("The link is ready. Copy it now: after this visit it can't be shown again."),
         icon=":material/link:",
     )
     st.code(link, language=None, wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        copy_button("Copy link", link, key=f"copy_link_{run.run_id}")
-        st.link_button("Open", link, icon=":material/open_in_new:")
+        copy_button(_("Copy link"), link, key=f"copy_link_{run.run_id}")
+        st.link_button(_("Open"), link, icon=":material/open_in_new:")
     embed = _embed(link, share.text.title)
-    as_code, as_frame = st.tabs(["QR code", "Embed"])
+    as_code, as_frame = st.tabs([_("QR code"), _("Embed")])
     with as_code:
         st.image(qr_svg(link), width=220)
-        st.caption("For the camera of a phone.")
+        st.caption(_("For the camera of a phone."))
     with as_frame:
         st.code(embed, language="html", wrap_lines=True)
-        copy_button("Copy HTML", embed, key=f"copy_embed_{run.run_id}")
+        copy_button(_("Copy HTML"), embed, key=f"copy_embed_{run.run_id}")
 
 
 def _list(shares: Shares, run: Run, links: list[Share]) -> None:
@@ -132,26 +137,26 @@ def _list(shares: Shares, run: Run, links: list[Share]) -> None:
     for share in links:
         with st.container(horizontal=True, vertical_alignment="center"):
             with st.container():
-                st.markdown(plain(share.text.title or "Without a title"))
+                st.markdown(plain(share.text.title or _("Without a title")))
                 st.caption(_facts(share))
             st.button(
-                "Revoke",
+                _("Revoke"),
                 key=f"revoke_{share.key}",
                 on_click=_revoke,
                 args=(shares, run, share.key),
-                help="The link shows nothing from then on.",
+                help=_("The link shows nothing from then on."),
             )
 
 
 def _revoke(shares: Shares, run: Run, key: str) -> None:
     with friendly():
         shares.revoke(run, key)
-        get_context().audit.record("link revoked", run.owner, run=run.run_id)
+        get_context().audit.record(_("link revoked"), run.owner, run=run.run_id)
 
 
 def _facts(share: Share) -> str:
-    parts = [f"Made {_day(share.created)}"]
-    parts.append("no end" if share.expires is None else f"until {_day(share.expires)}")
+    parts = [_("Made {created}").format(created=_day(share.created))]
+    parts.append(_("no end") if share.expires is None else f"until {_day(share.expires)}")
     if share.downloads:
         parts.append(count(len(share.downloads), "download"))
     return " · ".join(parts)
@@ -180,7 +185,7 @@ def qr_svg(text: str) -> str:
 
 def _embed(link: str, title: str) -> str:
     """HTML that shows the map on a page elsewhere."""
-    told = html.escape(title or "Map", quote=True)
+    told = html.escape(title or _("Map"), quote=True)
     return (
         f'<iframe src="{html.escape(link)}/embed" title="{told}" width="100%" height="480" '
         'style="border:0" loading="lazy" allowfullscreen></iframe>'

@@ -18,6 +18,7 @@ from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.samples import Sample, list_samples, sample_path
 from samgeo_core.web.context import get_context
 from samgeo_core.web.records import SceneKind
+from samgeo_core.words import _
 
 THUMBNAIL_WH = (480, 300)
 MOST_FILES_LISTED = 500
@@ -27,7 +28,7 @@ def sample_gallery() -> None:
     """Samples as cards; one click opens one."""
     samples = list_samples()
     if not samples:
-        empty("No samples here", "Upload an image instead.")
+        empty(_("No samples here"), _("Upload an image instead."))
         return
     with st.grid(4, min_column_width=210, gap="small"):
         for sample in samples:
@@ -39,21 +40,23 @@ def server_files() -> None:
     folder = get_context().settings.input_dir
     if folder is None:
         return
-    st.subheader("On this server", anchor=False)
+    st.subheader(_("On this server"), anchor=False)
     files = list_rasters(folder)
     if not files:
         st.caption(
-            "The server's image folder is empty. Put GeoTIFF, PNG, JPEG or JPEG 2000 files there."
+            _(
+                "The server's image folder is empty. Put GeoTIFF, PNG, JPEG or JPEG 2000 files there."
+            )
         )
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
-            "File",
+            _("File"),
             files,
             format_func=lambda path: f"{path} ({size_bytes((folder / path).stat().st_size)})",
             key="server_file",
         )
-        if st.button("Open file", key="open_server_file"):
+        if st.button(_("Open file"), key="open_server_file"):
             _take_in(folder / chosen, Path(chosen).name, "server")
 
 
@@ -63,7 +66,7 @@ def recent_scenes() -> None:
     scenes = [s for s in get_context().store.scenes(state.owner) if s.scene_id != state.scene_id]
     if not scenes:
         return
-    st.subheader("Opened before", anchor=False)
+    st.subheader(_("Opened before"), anchor=False)
     with st.container(horizontal=True, gap="small"):
         for scene in scenes[:6]:
             if st.button(
@@ -92,7 +95,7 @@ def _sample_card(sample: Sample) -> None:
             st.image(_thumbnail(str(sample_path(sample.key))), alt=sample.title, width="stretch")
         st.markdown(f"**{sample.title}**")
         st.caption(sample.description, help=sample.attribution)
-        if st.button("Open", key=f"open_sample_{sample.key}", width="stretch"):
+        if st.button(_("Open"), key=f"open_sample_{sample.key}", width="stretch"):
             _take_in(sample_path(sample.key), sample.title, "sample")
 
 

@@ -12,6 +12,7 @@ from samgeo_core.teaching.lesson import COLORS, MOST_CLASSES, NAME_LENGTH, Objec
 from samgeo_core.web.classes import NOT_THIS, Classified, classified, features_of, lesson_of
 from samgeo_core.web.context import get_context
 from samgeo_core.web.selected import Selected
+from samgeo_core.words import _
 
 
 def class_tools(
@@ -21,10 +22,10 @@ def class_tools(
     run_id = shown.source.run.run_id
     if not known.lesson.classes:
         if may_change:
-            st.caption("Name the first class, then mark a few objects that are one.")
+            st.caption(_("Name the first class, then mark a few objects that are one."))
             _new_class(run_id, known)
         else:
-            st.caption("This result has no classes.")
+            st.caption(_("This result has no classes."))
         return
     _legend(known)
     if not may_change:
@@ -34,9 +35,9 @@ def class_tools(
     _advice(known)
     with st.container(horizontal=True, key="teach_more"):
         if len(known.lesson.classes) < MOST_CLASSES:
-            with st.popover("New", icon=":material/add:"):
+            with st.popover(_("New"), icon=":material/add:"):
                 _new_class(run_id, known)
-        with st.popover("Change", icon=":material/edit:"):
+        with st.popover(_("Change"), icon=":material/edit:"):
             _change_class(run_id, known)
         _undo_buttons(shown)
 
@@ -44,7 +45,7 @@ def class_tools(
 def _legend(known: Classified) -> None:
     rows = [_row(c.color, c.name, len(known.members(c.number))) for c in known.lesson.classes]
     if known.is_taught:
-        rows.append(_row("transparent", "None of them", len(known.members(NOT_THIS))))
+        rows.append(_row("transparent", _("None of them"), len(known.members(NOT_THIS))))
     st.html(f'<div class="studio-classes">{"".join(rows)}</div>')
 
 
@@ -69,10 +70,10 @@ def _mark_buttons(shown: Selected, known: Classified, selection: Selection) -> N
                 disabled=idle,
             )
         st.button(
-            "Not this",
+            _("Not this"),
             icon=":material/block:",
             key=f"mark_{run_id}_not",
-            help="None of the classes",
+            help=_("None of the classes"),
             on_click=_mark,
             args=(shown, selection, NOT_THIS),
             disabled=idle,
@@ -80,7 +81,7 @@ def _mark_buttons(shown: Selected, known: Classified, selection: Selection) -> N
         is_marked = any(known.marks[i - 1] >= 0 for i in selection.ids)
         if is_marked:
             st.button(
-                "No mark",
+                _("No mark"),
                 icon=":material/close:",
                 key=f"unmark_{run_id}",
                 on_click=_mark,
@@ -100,15 +101,17 @@ def _button_style(run_id: str, classes: tuple[ObjectClass, ...]) -> str:
 def _next_button(shown: Selected, known: Classified, selection: Selection) -> None:
     if len(known.doubtful):
         st.button(
-            "Most doubtful next",
+            _("Most doubtful next"),
             icon=":material/contact_support:",
             key=f"doubtful_{shown.source.run.run_id}",
             on_click=_to_doubtful,
             args=(shown, selection),
             type="primary",
             width="stretch",
-            help="Goes to the object of which the class is least certain; to mark it helps most. "
-            "After its mark comes the next.",
+            help=_(
+                "Goes to the object of which the class is least certain; to mark it helps most. "
+                "After its mark comes the next."
+            ),
         )
 
 
@@ -118,19 +121,19 @@ def _advice(known: Classified) -> None:
     if not known.is_taught:
         kinds = set(marks.values())
         if not kinds:
-            text = "Select an object and say what it is."
+            text = _("Select an object and say what it is.")
         elif NOT_THIS in kinds or len(known.lesson.classes) > 1:
-            text += " · mark one of another class, too"
+            text += _(" · mark one of another class, too")
         else:
-            text += " · mark one that is *Not this*, too"
+            text += _(" · mark one that is *Not this*, too")
     st.caption(text)
 
 
 def _new_class(run_id: str, known: Classified) -> None:
     with st.form(f"new_class_{run_id}", border=False, clear_on_submit=True):
-        name = st.text_input("Name", max_chars=NAME_LENGTH, placeholder="Roof")
-        color = st.color_picker("Colour", COLORS[known.lesson.used % len(COLORS)])
-        if st.form_submit_button("Add class") and _step(
+        name = st.text_input(_("Name"), max_chars=NAME_LENGTH, placeholder=_("Roof"))
+        color = st.color_picker(_("Colour"), COLORS[known.lesson.used % len(COLORS)])
+        if st.form_submit_button(_("Add class")) and _step(
             run_id, {"do": "class", "name": name, "color": color}
         ):
             st.rerun()
@@ -139,20 +142,20 @@ def _new_class(run_id: str, known: Classified) -> None:
 def _change_class(run_id: str, known: Classified) -> None:
     classes = {item.number: item for item in known.lesson.classes}
     number = st.selectbox(
-        "Class", list(classes), format_func=lambda n: classes[n].name, key=f"change_{run_id}"
+        _("Class"), list(classes), format_func=lambda n: classes[n].name, key=f"change_{run_id}"
     )
     if number not in classes:
         return
     item = classes[number]
     with st.form(f"change_class_{run_id}_{number}_{item.name}_{item.color}", border=False):
-        name = st.text_input("Name", item.name, max_chars=NAME_LENGTH)
-        color = st.color_picker("Colour", item.color)
+        name = st.text_input(_("Name"), item.name, max_chars=NAME_LENGTH)
+        color = st.color_picker(_("Colour"), item.color)
         save, remove = st.columns(2)
-        if save.form_submit_button("Save", width="stretch") and _step(
+        if save.form_submit_button(_("Save"), width="stretch") and _step(
             run_id, {"do": "change", "number": number, "name": name, "color": color}
         ):
             st.rerun()
-        if remove.form_submit_button("Remove", width="stretch") and _step(
+        if remove.form_submit_button(_("Remove"), width="stretch") and _step(
             run_id, {"do": "remove", "number": number}
         ):
             st.rerun()
@@ -162,11 +165,11 @@ def _undo_buttons(shown: Selected) -> None:
     run_id = shown.source.run.run_id
     history = lesson_of(shown.source.run)
     st.button(
-        "", icon=":material/undo:", help="Undo", key=f"undo_mark_{run_id}",
+        "", icon=":material/undo:", help=_("Undo"), key=f"undo_mark_{run_id}",
         disabled=not history.can_undo, on_click=_undo, args=(run_id, False),
     )  # fmt: skip
     st.button(
-        "", icon=":material/redo:", help="Redo", key=f"redo_mark_{run_id}",
+        "", icon=":material/redo:", help=_("Redo"), key=f"redo_mark_{run_id}",
         disabled=not history.can_redo, on_click=_undo, args=(run_id, True),
     )  # fmt: skip
 

@@ -21,8 +21,9 @@ from samgeo_core.web.jobs import JobState
 from samgeo_core.web.records import Run
 from samgeo_core.web.selected import Selected
 from samgeo_core.web.teach_desk import NOT_YET, is_unknown
+from samgeo_core.words import N_, _
 
-SIMILAR, CLASSES = "Similar", "Classes"
+SIMILAR, CLASSES = N_("Similar"), N_("Classes")
 
 Groups = list[dict[str, Any]]
 """Objects in a colour of their own, as `MapView.groups` takes them."""
@@ -36,10 +37,12 @@ def teach_panel(shown: Selected, selection: Selection) -> Mapping[str, Any]:
     run = shown.source.run
     has_classes = bool(lesson_of(run).lesson.classes)
     wanted = st.toggle(
-        "Similar objects, classes",
+        _("Similar objects, classes"),
         key=f"teach_{run.run_id}",
-        help="Find objects that are like those you select, or mark a few of each class and let all "
-        "others follow. Classes are saved with the result and are in every file you download.",
+        help=_(
+            "Find objects that are like those you select, or mark a few of each class and let all "
+            "others follow. Classes are saved with the result and are in every file you download."
+        ),
         persist_state="session",
     )
     groups: Groups = class_groups(classified(shown)) if has_classes else []
@@ -51,7 +54,7 @@ def teach_panel(shown: Selected, selection: Selection) -> Mapping[str, Any]:
             return {"groups": groups}
         known = classified(shown)
         mode = st.segmented_control(
-            "What to do",
+            _("What to do"),
             [SIMILAR, CLASSES],
             default=CLASSES if has_classes else SIMILAR,
             key=f"teach_mode_{run.run_id}",
@@ -79,7 +82,7 @@ def class_groups(known: Classified) -> Groups:
     """The objects of each class in its colour."""
     return [
         {
-            "title": "Class",
+            "title": _("Class"),
             "name": item.name,
             "color": item.color,
             "ids": (known.members(item.number) + 1).tolist(),
@@ -92,7 +95,9 @@ def _at_hand(known: Classified, selection: Selection) -> None:
     """One line on what is selected."""
     ids = selection.ids
     if not ids:
-        st.caption("Select objects on the map (several with Shift or Ctrl), or a row of the table.")
+        st.caption(
+            _("Select objects on the map (several with Shift or Ctrl), or a row of the table.")
+        )
     elif len(ids) > 1:
         st.caption(f"**{count(len(ids), 'object')}** selected")
     else:
@@ -103,7 +108,7 @@ def _at_hand(known: Classified, selection: Selection) -> None:
             named = {item.number: plain(item.name) for item in known.lesson.classes}
             marked = known.marks[index] >= 0
             sure = "marked" if marked else f"{percent(confidence)} sure"
-            text += f" · {named.get(number, 'none of the classes')}, {sure}"
+            text += f" · {named.get(number, _('none of the classes'))}, {sure}"
         st.caption(text)
 
 
@@ -115,13 +120,13 @@ def _ready(shown: Selected) -> bool:
     has_some = features_of(run) is not None
     if not is_owner(run):
         if not has_some:
-            st.caption("Only who made this result can begin to look for similar objects in it.")
+            st.caption(_("Only who made this result can begin to look for similar objects in it."))
         return has_some
     job = desk.job(run.run_id)
     if job is not None and job.state in (JobState.FAILED, JobState.CANCELLED):
         if job.error:
             show_error(job.error)
-        if not st.button("Look at the objects again", key=f"look_{run.run_id}"):
+        if not st.button(_("Look at the objects again"), key=f"look_{run.run_id}"):
             return has_some
     with friendly():
         desk.prepare(run.run_id, get_state().owner, shown)
@@ -135,7 +140,7 @@ def _progress(run_id: str) -> None:
     if job is None or job.state.finished:
         st.rerun()
         return
-    share, text = (0.0, "Waiting") if job.state is JobState.QUEUED else overall(job)
+    share, text = (0.0, _("Waiting")) if job.state is JobState.QUEUED else overall(job)
     st.progress(share, text=f"{text}…")
-    if st.button("Cancel", key=f"stop_looking_{run_id}", disabled=job.cancelling):
+    if st.button(_("Cancel"), key=f"stop_looking_{run_id}", disabled=job.cancelling):
         get_context().teaching.cancel(run_id)

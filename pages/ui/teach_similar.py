@@ -20,6 +20,7 @@ from samgeo_core.web.classes import NOT_THIS, Classified, features_of
 from samgeo_core.web.context import get_context
 from samgeo_core.web.edit_desk import shown_of
 from samgeo_core.web.selected import Selected
+from samgeo_core.words import _
 
 COLOR = "#00a5c8"
 START = 0.5
@@ -35,22 +36,24 @@ def similar_tools(
     if found_at is None:
         return None
     least = st.slider(
-        "Least similarity",
+        _("Least similarity"),
         0.0,
         1.0,
         START,
         step=0.01,
         key=f"similar_{run.run_id}",
-        help="1 is just like what you selected, 0 no more like it than most objects. Those marked "
-        "as *Not this* push away what is like them.",
+        help=_(
+            "1 is just like what you selected, 0 no more like it than most objects. Those marked "
+            "as *Not this* push away what is like them."
+        ),
         persist_state="session",
     )
     found = (np.flatnonzero(found_at >= least) + 1).tolist()
     ids = sorted({*found, *examples})
-    st.caption(f"**{count(len(ids), 'object')}** like this")
+    st.caption(_("**{ids}** like this").format(ids=count(len(ids), "object")))
     left, right = st.columns(2)
     left.button(
-        "Select them",
+        _("Select them"),
         icon=":material/select_all:",
         key=f"select_similar_{run.run_id}",
         on_click=_select,
@@ -59,16 +62,16 @@ def similar_tools(
     )
     if is_owner(run):
         right.button(
-            "Keep only them",
+            _("Keep only them"),
             icon=":material/filter_alt:",
             key=f"keep_similar_{run.run_id}",
             on_click=_keep_only,
             args=(shown, ids),
-            help="Deletes all others, as one correction that can be undone.",
+            help=_("Deletes all others, as one correction that can be undone."),
             width="stretch",
             disabled=len(ids) == len(shown.objects),
         )
-    return [{"title": "Found as", "name": "Similar", "color": COLOR, "ids": ids}]
+    return [{"title": _("Found as"), "name": _("Similar"), "color": COLOR, "ids": ids}]
 
 
 def _similarities(shown: Selected, known: Classified, examples: Sequence[int]) -> Any:

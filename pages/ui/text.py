@@ -6,6 +6,8 @@ import html
 import math
 import re
 
+from samgeo_core.words import _
+
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:$<>])")
 
 
@@ -51,7 +53,7 @@ def area_m2(square_metres: float) -> str:
 def duration_s(seconds: float) -> str:
     """A rough duration: seconds to a minute, then minutes, then hours."""
     if seconds < 1:
-        return "under a second"
+        return _("under a second")
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -16,6 +16,7 @@ from samgeo_core.web.context import get_context
 from samgeo_core.web.ids import ID_PATTERN
 from samgeo_core.web.urls import base_path
 from samgeo_core.web.visitors import visitor_of
+from samgeo_core.words import _
 
 UPLOAD_TYPES = ["tif", "tiff", "png", "jpg", "jpeg", "jp2", "j2k"]
 
@@ -50,7 +51,9 @@ def _data() -> dict[str, object]:
     return {
         "address": f"{base_path(base_url())}/uploads",
         "accept": ",".join(f".{kind}" for kind in UPLOAD_TYPES),
-        "hint": f"GeoTIFF (also COG), PNG, JPEG or JPEG 2000, up to {most} each.",
+        "hint": _("GeoTIFF (also COG), PNG, JPEG or JPEG 2000, up to {most} each.").format(
+            most=most
+        ),
         "unfinished": unfinished,
         # Browsers that keep no cookie can't say by themselves whose files they send.
         "visitor": None if visitor_of(st.context.cookies) else state.owner,

@@ -7,6 +7,7 @@ import streamlit as st
 from pages.ui.state import get_state
 from pages.ui.text import count
 from samgeo_core.web.context import get_context
+from samgeo_core.words import _
 
 
 def your_data() -> None:
@@ -16,16 +17,20 @@ def your_data() -> None:
     if not scenes and not runs:
         return
     days = context.settings.keep_days
-    kept = "until you delete them" if days is None else f"for {days:g} days without use"
-    with st.expander("Your data on this server", icon=":material/shield_person:"):
+    kept = (
+        _("until you delete them")
+        if days is None
+        else _("for {days:g} days without use").format(days=days)
+    )
+    with st.expander(_("Your data on this server"), icon=":material/shield_person:"):
         st.markdown(
             f"{count(len(scenes), 'image')} and {count(len(runs), 'result')}, kept {kept}. "
             "They belong to this browser: whoever has the address of a result can look at it, "
             "nobody else can change it."
         )
-        with st.popover("Delete everything", icon=":material/delete:"):
-            st.markdown("Images, results, picked objects and shared links go for good.")
-            if st.button("Delete now", type="primary", key="delete_all"):
+        with st.popover(_("Delete everything"), icon=":material/delete:"):
+            st.markdown(_("Images, results, picked objects and shared links go for good."))
+            if st.button(_("Delete now"), type="primary", key="delete_all"):
                 context.delete_all_of(state.owner)
                 state.forget()
                 st.rerun()
