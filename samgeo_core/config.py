@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
 
 from samgeo_core.errors import ParameterError
 from samgeo_core.windows import ShapeHW, Window, plan_windows
+
+T = TypeVar("T")
 
 PointGrid = tuple[tuple[float, float], ...]
 
@@ -19,6 +21,8 @@ OVERLAPS = ("nested", "flatten", "largest", "partition")
 
 WINDOW_OVERLAP = 0.25
 """Neighbouring windows share this part of their side, which is where objects are joined."""
+
+LEAST_WINDOW_PX, MOST_WINDOW_PX = 64, 32_768
 
 
 @dataclass(frozen=True)
@@ -153,9 +157,40 @@ class SelectionRule:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SelectionRule:
         """The rule that `dataclasses.asdict` described; unknown keys raise `ParameterError`."""
-        if unknown := set(values) - {f.name for f in fields(cls)}:
-            raise ParameterError(f"Unknown parameters: {', '.join(sorted(unknown))}.")
-        return cls(**values)
+        return _from_known(cls, values)
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Through which windows the presets full and fast look, when it should not be all of them.
+
+    The model sees each window at 1,024 px: small ones enlarge, large ones shrink what they show.
+
+    Attributes:
+        finest_px: side of the smallest windows, px of the raster.
+        coarsest_px: side from which windows grow no more; larger images are seen through several.
+        fill_gaps: ask once more, with lower demands, where nothing was found.
+
+    Raises:
+        ParameterError: a side is out of its range, or the finest is the larger one.
+    """
+
+    finest_px: int = 512
+    coarsest_px: int = 4096
+    fill_gaps: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("finest_px", "coarsest_px"):
+            side = getattr(self, name)
+            if not LEAST_WINDOW_PX <= side <= MOST_WINDOW_PX:
+                raise ParameterError(
+                    f"{name} must be {LEAST_WINDOW_PX} to {MOST_WINDOW_PX}, got {side}."
+                )
+        if self.finest_px > self.coarsest_px:
+            raise ParameterError(
+                f"finest_px must not exceed coarsest_px, got {self.finest_px} and "
+                f"{self.coarsest_px}."
+            )
 
 
 @dataclass(frozen=True)
@@ -174,6 +209,7 @@ class SegmentConfig:
             (as full, but with fewer prompts, and close up only where small things abound).
         automatic: SAM's parameters, for the exact preset.
         selection: which candidates become objects; None takes the preset's own rule.
+        scales: through which windows full and fast look; None takes the preset's own.
     """
 
     model: str = "vit_t"
@@ -185,12 +221,15 @@ class SegmentConfig:
     preset: str = "exact"
     automatic: AutomaticConfig = field(default_factory=AutomaticConfig)
     selection: SelectionRule | None = None
+    scales: Scales | None = None
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise ParameterError(f"preset must be one of {', '.join(PRESETS)}, got {self.preset}.")
-        if self.window_px is not None and self.window_px < 64:
-            raise ParameterError(f"A window needs at least 64 px, got {self.window_px}.")
+        if self.window_px is not None and self.window_px < LEAST_WINDOW_PX:
+            raise ParameterError(
+                f"A window needs at least {LEAST_WINDOW_PX} px, got {self.window_px}."
+            )
 
     @property
     def rule(self) -> SelectionRule:
@@ -211,9 +250,6 @@ class SegmentConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SegmentConfig:
         """The configuration that `to_dict` described; unknown keys raise `ParameterError`."""
-        known = {f.name for f in fields(cls)}
-        if unknown := set(values) - known:
-            raise ParameterError(f"Unknown parameters: {', '.join(sorted(unknown))}.")
         data = dict(values)
         automatic = dict(data.get("automatic") or {})
         if grids := automatic.get("point_grids"):
@@ -223,4 +259,14 @@ class SegmentConfig:
         data["automatic"] = AutomaticConfig(**automatic)
         if data.get("selection") is not None:
             data["selection"] = SelectionRule.from_dict(data["selection"])
-        return cls(**data)
+        if data.get("scales") is not None:
+            data["scales"] = _from_known(Scales, data["scales"])
+        return _from_known(cls, data)
+
+
+def _from_known(kind: type[T], values: Mapping[str, Any]) -> T:
+    """A configuration of these values; keys that it doesn't have raise `ParameterError`."""
+    known = getattr(kind, "__dataclass_fields__")  # noqa: B009
+    if unknown := set(values) - set(known):
+        raise ParameterError(f"Unknown parameters: {', '.join(sorted(unknown))}.")
+    return kind(**values)

@@ -163,7 +163,7 @@ def candidates_of_tile(
         from samgeo_core.engine.full import generate_full
         from samgeo_core.engine.ladder import FullConfig
 
-        return generate_full(model, tile, FullConfig.of(config.preset), monitor, place)
+        return generate_full(model, tile, FullConfig.of_run(config), monitor, place)
     from samgeo_core.engine.automatic import generate
 
     windows, book = config.windows(tile.shape_hw), CrossingBook()

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from samgeo_core.config import SegmentConfig
 from samgeo_core.windows import ShapeHW, Window, window_starts
 
 _LEAST_STEP_PX = 4
@@ -83,6 +84,19 @@ class FullConfig:
             overlap=0.0, steps_px=(32, 16), round=32, least_yield=0.15, gap_share=0.1,
             finer_where_small=True, reduced_precision=True,
         )  # fmt: skip
+
+    @classmethod
+    def of_run(cls, config: SegmentConfig) -> FullConfig:
+        """What a run with the preset full or fast asks for."""
+        usual, scales = cls.of(config.preset), config.scales
+        if scales is None:
+            return usual
+        return replace(
+            usual,
+            finest_px=scales.finest_px,
+            coarsest_px=scales.coarsest_px,
+            gap_share=usual.gap_share if scales.fill_gaps else 1.0,
+        )
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,8 @@ class ModelFinder:
         kept = ["preset", "model"]
         if self.config.preset == "exact":
             kept += ["automatic", "window_px"]
+        elif self.config.scales is not None:
+            kept.append("scales")
         asked = {name: asked[name] for name in kept}
         return {**asked, "model_sha256": self.sha256, "engine": _ENGINE}
 

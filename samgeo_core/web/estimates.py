@@ -71,7 +71,7 @@ def workload(
         one = workload(region_hw, config)
         return Workload(count * one.images, count * one.prompts)
     if config.preset in {"full", "fast"}:
-        looks = list(plan_looks(shape_hw, FullConfig.of(config.preset)))
+        looks = list(plan_looks(shape_hw, FullConfig.of_run(config)))
         cells = sum(look.core.width * look.core.height / look.steps_px[-1] ** 2 for look in looks)
         images = math.ceil(_WINDOW_SHARES[config.preset] * len(looks))
         return Workload(images, round(_OPEN_SHARES[config.preset] * cells))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from segment_anything import SamAutomaticMaskGenerator
 
-from samgeo_core.config import AutomaticConfig, SegmentConfig, SelectionRule
+from samgeo_core.config import AutomaticConfig, Scales, SegmentConfig, SelectionRule
 from samgeo_core.errors import ParameterError
 
 
@@ -42,6 +42,7 @@ def test_survives_json() -> None:
         selection=SelectionRule(least_score=0.4, min_area_m2=3, overlap="flatten"),
         bands=(3, 2, 1),
         window_px=512,
+        scales=Scales(256, 1024, fill_gaps=False),
         automatic=AutomaticConfig(None, point_grids=(((0.1, 0.2), (0.5, 0.5)),)),
     )
     assert SegmentConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
@@ -68,6 +69,9 @@ def test_each_preset_has_its_rule_and_a_rule_that_was_given_counts() -> None:
         {"window_px": 3},
         {"selection": {"nonsense": 1}},
         {"selection": {"overlap": "some"}},
+        {"scales": {"nonsense": 1}},
+        {"scales": {"finest_px": 8}},
+        {"scales": {"finest_px": 2048, "coarsest_px": 1024}},
     ],
 )
 def test_unknown_or_impossible_values(values: dict[str, Any]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from samgeo_core.config import Scales, SegmentConfig
 from samgeo_core.engine.ladder import FullConfig, Look, Place, plan_looks, plan_region_looks
 from samgeo_core.streaming.regions import RegionPlan
 from samgeo_core.windows import Window
@@ -82,3 +84,13 @@ def test_a_region_that_is_the_whole_raster_is_looked_at_as_ever() -> None:
     assert [(k.window, k.core, k.steps_px, k.is_coarsest) for k in whole] == [
         (k.window, k.core, k.steps_px, k.is_coarsest) for k in plan_region_looks(place, CONFIG)
     ]
+
+
+def test_a_run_looks_through_the_windows_it_asks_for() -> None:
+    config = SegmentConfig(preset="fast", scales=Scales(256, 512, fill_gaps=False))
+    looks = list(plan_looks((2000, 2000), FullConfig.of_run(config)))
+    assert {look.window.width for look in looks} == {256, 512}
+    assert FullConfig.of_run(config) == replace(
+        FullConfig.of("fast"), finest_px=256, coarsest_px=512, gap_share=1.0
+    )
+    assert FullConfig.of_run(SegmentConfig(preset="full")) == FullConfig()
