@@ -8,13 +8,12 @@ from pages.ui.map import base_url, build_map, satellite_at_start
 from pages.ui.pick_map import PickElement, show_pick_map
 from pages.ui.pick_session import current_session, new_list
 from pages.ui.state import get_state
-from pages.ui.text import count
 from samgeo_core.web.context import get_context
 from samgeo_core.web.pick_results import save_picks
 from samgeo_core.web.pick_sessions import PickSession
 from samgeo_core.web.records import Scene
 from samgeo_core.web.urls import pick_url, tile_template
-from samgeo_core.words import N_, _
+from samgeo_core.words import N_, _, ngettext
 
 
 def _save(scene: Scene, session: PickSession) -> None:
@@ -37,7 +36,9 @@ def _work(scene: Scene, session: PickSession) -> None:
     picked = len(session.picks.objects)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         label = (
-            _("Save {picked} as result").format(picked=count(picked, "object"))
+            ngettext("Save {n:,} object as result", "Save {n:,} objects as result", picked).format(
+                n=picked
+            )
             if picked
             else _("Save as result")
         )
@@ -50,7 +51,7 @@ def _work(scene: Scene, session: PickSession) -> None:
             st.rerun()
         st.caption(_("Clicks are kept as you go: a reload finds them again."))
     with st.expander(_("Keys and gestures"), icon=":material/keyboard:"):
-        st.markdown(_HELP)
+        st.markdown(_(_HELP))
 
 
 _HELP = N_("""

@@ -114,7 +114,7 @@ def _look_through(run: Run) -> None:
         table = largest_objects(run)
         key, column = f"table_{run.run_id}", "area_m2" if has_place else "area_px"
         some = (
-            _("The {table:,} largest of {found:,} objects. ").format(table=len(table), found=found)
+            _("The {shown:,} largest of {found:,} objects.").format(shown=len(table), found=found)
             if found > len(table)
             else ""
         )
@@ -133,7 +133,7 @@ def _look_through(run: Run) -> None:
 
 def _choose_again(run: Run) -> None:
     if is_owner(run) and "picked" not in run.record:
-        st.caption(NOT_YET)
+        st.caption(_(NOT_YET))
         has_place = result_place(run).grid.crs is not None
         choose_again_form(run, "area_m2" if has_place else "area_px")
 
@@ -142,9 +142,7 @@ def _summary(chosen: Selected) -> None:
     run, more = chosen.source.run, []
     if not chosen.is_own:
         more.append(
-            _("{objects:,} as segmented").format(
-                objects=len(selected(run, edits=EditHistory()).objects)
-            )
+            _("{n:,} as segmented").format(n=len(selected(run, edits=EditHistory()).objects))
         )
     if chosen.edits.done:
         more.append(count(chosen.edits.done, "correction"))
@@ -157,7 +155,7 @@ def _heading(run: Run, found: int, coverage: float | None, more: Iterable[str] =
     where = _("Whole image") if run.area is None else _("Try-out area")
     parts = [_("Picked objects") if picked else where]
     if coverage is not None:
-        parts.append(f"{percent(coverage)} covered")
+        parts.append(_("{share} covered").format(share=percent(coverage)))
     parts.extend(more)
     st.caption(" · ".join(parts))
     if picked:
@@ -170,7 +168,7 @@ def _table(table: pd.DataFrame, column: str, key: str, some: str = "") -> int | 
     if table.empty:
         st.info(_("No object is left; widen the limits to see some."), icon=":material/filter_alt:")
         return None
-    st.caption(_("{some}Choose a row to find its object on the map.").format(some=some))
+    st.caption(f"{some} {_('Choose a row to find its object on the map.')}")
     return object_table(table, column, key=key)
 
 

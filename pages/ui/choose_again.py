@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui.errors import friendly
-from pages.ui.objects_filter import OVERLAP_HELP, OVERLAP_TITLES
+from pages.ui.objects_filter import MARKS_HELP, OVERLAP_HELP, OVERLAP_TITLES
 from pages.ui.state import get_state
 from samgeo_core.config import OVERLAPS, SegmentConfig, SelectionRule
 from samgeo_core.web.context import get_context
@@ -51,8 +51,8 @@ def _controls(own: SelectionRule, column: str) -> dict[str, Any]:
             _("Overlap"),
             OVERLAPS,
             default=own.overlap,
-            format_func=OVERLAP_TITLES.__getitem__,
-            help=OVERLAP_HELP,
+            format_func=lambda name: _(OVERLAP_TITLES[name]),
+            help=_(OVERLAP_HELP),
             required=True,
             width="stretch",
             wrap=True,
@@ -81,7 +81,6 @@ def _controls(own: SelectionRule, column: str) -> dict[str, Any]:
             continue
         values[f"least_{name}"], values[f"good_{name}"] = st.slider(
             label, least, max(_MOST, good), (least, good), step=0.01,
-            help=_("Masks above the right mark are kept wherever they show something new, those "
-            "between the marks only where nothing better lies; below the left mark none."),
+            help=_(MARKS_HELP),
         )  # fmt: skip
     return values

@@ -30,7 +30,7 @@ from samgeo_core.web.records import Run
 from samgeo_core.web.rules import rule_query
 from samgeo_core.web.selected import Selected
 from samgeo_core.web.urls import comparison_url
-from samgeo_core.words import N_, _
+from samgeo_core.words import N_, _, ngettext
 
 _TYPES = ["geojson", "json", "gpkg", "zip", "kml", "fgb"]
 _SCOPES = {"image": N_("Everywhere"), "reference": N_("On the reference")}
@@ -68,7 +68,7 @@ def compare_panel(shown: Selected) -> Mapping[str, Any]:
 def compare_not_offered(run: Run) -> None:
     """Say why a result in parts has no such panel."""
     if is_owner(run):
-        st.caption(NOT_YET)
+        st.caption(_(NOT_YET))
 
 
 def _ask_for_layer(shown: Selected) -> None:
@@ -110,7 +110,7 @@ def _compared(shown: Selected, kept: Brought) -> str:
     query["key"] = compare_token(run, kept)
     links = "".join(
         f'<a class="studio-link" href="{markup(comparison_url(run, query, base_url(), name))}" '
-        f"download>{title}</a>"
+        f"download>{markup(_(title))}</a>"
         for name, title in _FILES.items()
     )
     st.html(f'<div class="studio-downloads">{links}</div>')
@@ -139,7 +139,8 @@ def _controls(run: Run) -> Asked:
         "less count as changed."), persist_state="session",
     )  # fmt: skip
     scope = st.segmented_control(
-        _("Extra objects count"), list(_SCOPES), default="image", format_func=_SCOPES.__getitem__,
+        _("Extra objects count"), list(_SCOPES), default="image",
+        format_func=lambda name: _(_SCOPES[name]),
         key=f"compare_scope_{run.run_id}", required=True, width="stretch",
         help=_("**Everywhere**: the layer holds all there is.  \n**On the reference**: it doesn't; "
         "an object is extra only where it shares half of the smaller area with one of the layer."),
@@ -159,7 +160,7 @@ def _metrics(cells: list[tuple[str, float | None]]) -> str:
 def _legend(counts: Mapping[str, int | None]) -> str:
     rows = "".join(
         f'<div><span class="studio-swatch" style="background:{COLORS[kind]}"></span>'
-        f"<span>{WORDS[kind]}</span><span>{number or 0:,}</span></div>"
+        f"<span>{markup(_(WORDS[kind]))}</span><span>{number or 0:,}</span></div>"
         for kind, number in counts.items()
     )
     return f'<div class="studio-classes">{rows}</div>'
@@ -170,23 +171,26 @@ def _left_out(left: Mapping[str, int]) -> str:
     words = {
         "edge": _("cut by the edge of the image"),
         "outside": _("beside the image"),
-        _("no area"): _("without an area"),
+        "no area": _("without an area"),
     }
     parts = [f"{left[why]:,} {text}" for why, text in words.items() if left.get(why)]
     told = (
         [_("Of the layer are left out: {parts}.").format(parts=", ".join(parts))] if parts else []
     )
     if left.get("objects"):
-        told.append(
-            _("{left} of the result not judged.").format(left=count(left["objects"], "object"))
+        judged = ngettext(
+            "{n:,} object of the result not judged.",
+            "{n:,} objects of the result not judged.",
+            left["objects"],
         )
+        told.append(judged.format(n=left["objects"]))
     return " ".join(told)
 
 
 def _class_table(rows: Any) -> None:
     table = [
-        {_("Class"): r.name, _("Layer"): r.reference, _("Matched"): r.matched, _("Recall"): r.recall,
-         _("Precision"): r.precision, "IoU": r.mean_iou}
+        {_("Class"): r.name, _("Layer"): r.reference, _("Matched"): r.matched,
+         _("Recall"): r.recall, _("Precision"): r.precision, "IoU": r.mean_iou}
         for r in rows
     ]  # fmt: skip
     shares = st.column_config.NumberColumn(format="%.2f")
@@ -259,12 +263,16 @@ def _proposal(shown: Selected, kept: Brought, asked: Asked) -> None:
 def _change(name: str, value: Any) -> str:
     """A field of a rule as people read it."""
     if name == "overlap":
-        return _("Overlap: {overlap_titles}").format(overlap_titles=OVERLAP_TITLES[value])
+        return _("Overlap: {rule}").format(rule=_(OVERLAP_TITLES[value]))
     kind, _sep, what = name.partition("_")
     if what.startswith("area"):
         size = area_m2(value) if name.endswith("m2") else f"{value:,.0f} px"
-        return _("Size at {kind} {size}").format(
-            kind="least" if kind == "min" else "most", size=size
-        )
-    words = {"score": _("Quality"), "stability": _("Stability")}
-    return f"{words[what]} {_('at least') if kind == 'least' else _('good from')} {value:.2f}"
+        told = _("Size at least {size}") if kind == "min" else _("Size at most {size}")
+        return told.format(size=size)
+    told = {
+        ("least", "score"): _("Quality at least {n:.2f}"),
+        ("good", "score"): _("Quality good from {n:.2f}"),
+        ("least", "stability"): _("Stability at least {n:.2f}"),
+        ("good", "stability"): _("Stability good from {n:.2f}"),
+    }[kind, what]
+    return told.format(n=value)

@@ -15,10 +15,11 @@ from samgeo_core.words import N_, _
 
 STRETCHES: dict[StretchMode, str] = {
     "auto": N_("Automatic"),
-    "percentile": "2 to 98 %",
+    "percentile": N_("2 to 98 %"),
     "minmax": N_("Full range"),
     "none": N_("As stored"),
 }
+_CHANNELS = (N_("Red"), N_("Green"), N_("Blue"))
 
 
 def display_form(scene: Scene) -> None:
@@ -30,7 +31,7 @@ def display_form(scene: Scene) -> None:
             _("Brightness range"),
             list(STRETCHES),
             index=list(STRETCHES).index(scene.display.stretch),
-            format_func=STRETCHES.__getitem__,
+            format_func=lambda mode: _(STRETCHES[mode]),
             help=_(
                 "Automatic leaves 8-bit images as they are and stretches others from their 2nd "
                 "to their 98th percentile, one range for the whole image."
@@ -49,26 +50,21 @@ def _band_choice(raster: Raster, current: tuple[int, ...]) -> tuple[int, ...]:
 
     def label(number: int) -> str:
         name = raster.band_names[number - 1]
-        return (
-            str(number)
-            if name == _("Band {number}").format(number=number)
-            else f"{number}: {plain(name)}"
-        )
+        return str(number) if name == f"Band {number}" else f"{number}: {plain(name)}"
 
     chosen = []
-    for column, colour, now in zip(
-        st.columns(3), (_("Red"), _("Green"), _("Blue")), current, strict=True
-    ):
+    for column, colour, now in zip(st.columns(3), _CHANNELS, current, strict=True):
         key = f"band_{colour}"
-        chosen.append(column.selectbox(colour, numbers, now - 1, format_func=label, key=key))
+        chosen.append(column.selectbox(_(colour), numbers, now - 1, format_func=label, key=key))
     return tuple(chosen)
 
 
 def look_at(scene: Scene) -> Look:
     """What a scene's pixels say, measured once per file."""
-    return _look(scene.scene_id, scene.version, scene.raster)
+    with st.spinner(_("Looking at the image…")):
+        return _look(scene.scene_id, scene.version, scene.raster)
 
 
-@st.cache_data(show_spinner=_("Looking at the image…"), max_entries=256)
+@st.cache_data(show_spinner=False, max_entries=256)
 def _look(scene_id: str, version: tuple[int, int], _raster: Raster) -> Look:
     return Look.of(_raster)

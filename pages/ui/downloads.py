@@ -27,7 +27,7 @@ def download_links(run: Run, rule: Mapping[str, str], *, has_place: bool) -> Non
     """
     items = offered_downloads(run)
     others = [i for name, i in items.items() if not is_layer(name) and name != BUNDLE]
-    st.markdown("**Download**")
+    st.markdown(f"**{_('Download')}**")
     main = _link(run, items[MAIN], rule, "studio-main")
     bundle = _link(run, items[BUNDLE], rule)
     st.html(f'<div class="studio-downloads">{main}{bundle}</div>')
@@ -63,4 +63,4 @@ def _list(run: Run, items: list[Download], rule: Mapping[str, str]) -> str:
 
 def _link(run: Run, item: Download, rule: Mapping[str, str], more: str = "") -> str:
     url = markup(download_url(run, item.filename, base_url(), rule))
-    return f'<a class="studio-link {more}" href="{url}" download>{markup(item.title)}</a>'
+    return f'<a class="studio-link {more}" href="{url}" download>{markup(_(item.title))}</a>'

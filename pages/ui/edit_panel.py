@@ -9,7 +9,6 @@ import streamlit as st
 from pages.ui.errors import friendly
 from pages.ui.map import base_url
 from pages.ui.state import get_state
-from pages.ui.text import count
 from samgeo_core.edits.history import EDITS_FILE, EditLog
 from samgeo_core.web.edit_changes import map_state
 from samgeo_core.web.records import Run
@@ -17,7 +16,7 @@ from samgeo_core.web.rules import rule_query
 from samgeo_core.web.selected import Selected, edits_of
 from samgeo_core.web.urls import edits_url
 from samgeo_core.web.visitors import edit_token
-from samgeo_core.words import _
+from samgeo_core.words import _, ngettext
 
 
 def is_owner(run: Run) -> bool:
@@ -41,8 +40,8 @@ def edit_panel(shown: Selected) -> dict[str, Any] | None:
         )
         if edits.done:
             st.button(
-                _("Undo {done}{done_2}").format(
-                    done="all " if edits.done > 1 else "", done_2=count(edits.done, "correction")
+                ngettext("Undo {n:,} correction", "Undo all {n:,} corrections", edits.done).format(
+                    n=edits.done
                 ),
                 icon=":material/undo:",
                 key=f"undo_all_{run.run_id}",

@@ -24,7 +24,7 @@ _OUTLINES = {
     "circles": N_("Circles"),
     "pixels": N_("Pixel edges"),
 }
-_SMOOTHINGS = {2: "A little", 5: N_("Normal"), 15: N_("Much")}
+_SMOOTHINGS = {2: N_("A little"), 5: N_("Normal"), 15: N_("Much")}
 _HELP = {
     "product": N_(
         "Objects have outlines of their own and may lie in each other. A partition gives "
@@ -66,26 +66,32 @@ def _controls(chosen: Selected) -> ExportChoice:
     product = st.segmented_control(
         _("Layer"),
         list(_PRODUCTS),
-        format_func=_PRODUCTS.__getitem__,
+        format_func=lambda name: _(_PRODUCTS[name]),
         default="objects",
         required=True,
         key="export_product",
-        help=_HELP["product"],
+        help=_(_HELP["product"]),
     )
     outlines = ["smooth", "pixels"] if product == "partition" else list(_OUTLINES)
     outline = st.segmented_control(
         _("Outlines"),
         outlines,
-        format_func=_OUTLINES.__getitem__,
+        format_func=lambda name: _(_OUTLINES[name]),
         default="smooth",
         required=True,
         key=f"export_outline_{product}",
-        help=_HELP["outline"],
+        help=_(_HELP["outline"]),
     )
     choice = ExportChoice(product=str(product), bands=_bands(chosen))
     if product == "partition":
         fill = st.number_input(
-            _("Fill gaps up to (px)"), 0.0, 100.0, 5.0, 1.0, key="export_fill", help=_HELP["fill"]
+            _("Fill gaps up to (px)"),
+            0.0,
+            100.0,
+            5.0,
+            1.0,
+            key="export_fill",
+            help=_(_HELP["fill"]),
         )
         choice = replace(choice, fill=float(fill))
     if outline == "pixels":
@@ -100,7 +106,7 @@ def _smoothness(chosen: Selected, choice: ExportChoice) -> ExportChoice:
         _("Smoothing"),
         list(_SMOOTHINGS),
         1,
-        format_func=_SMOOTHINGS.__getitem__,
+        format_func=lambda name: _(_SMOOTHINGS[name]),
         key="export_smooth",
     )
     units = ["px", "m"] if chosen.source.place.grid.gsd_m is not None else ["px"]
@@ -112,7 +118,7 @@ def _smoothness(chosen: Selected, choice: ExportChoice) -> ExportChoice:
         0.5,
         0.1,
         key=f"export_tolerance_{unit}",
-        help=_HELP["tolerance"],
+        help=_(_HELP["tolerance"]),
     )
     return replace(choice, smoothing=int(smoothing), tolerance=float(tolerance), unit=str(unit))
 
@@ -122,7 +128,7 @@ def _bands(chosen: Selected) -> bool:
     if chosen.source.run.area is not None or _scene_of(chosen) is None:
         return False
     return bool(
-        st.checkbox(_("Figures of the image's bands"), key="export_bands", help=_HELP["bands"])
+        st.checkbox(_("Figures of the image's bands"), key="export_bands", help=_(_HELP["bands"]))
     )
 
 

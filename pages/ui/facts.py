@@ -61,9 +61,7 @@ def raster_facts(raster: Raster, look: Look) -> list[Fact]:
     facts = [
         Fact(
             _("Size"),
-            _("{width:,} × {height:,} px ({width_2:,.1f} MP)").format(
-                width=width, height=height, width_2=width * height / 1000000.0
-            ),
+            f"{width:,} × {height:,} px ({width * height / 1e6:,.1f} MP)",
         )
     ]
     gsd_m = raster.grid.gsd_m
@@ -101,7 +99,8 @@ def _warnings(raster: Raster, valid_share: float, hidden: bool) -> list[Advice]:
     if hidden:
         found.append(
             _(
-                "The image is dark: choose the brightness range *2 to 98 %*, which the model sees too."
+                "The image is dark: choose the brightness range *2 to 98 %*, which the model "
+                "sees too."
             )
         )
     gsd_m = raster.grid.gsd_m
@@ -153,11 +152,11 @@ def _format_name(raster: Raster) -> str:
 def _crs_name(raster: Raster) -> str:
     crs = raster.grid.crs
     if crs is None:
-        return "none"
+        return _("none")
     code = crs.to_string()
     name = _wkt_name(crs.to_wkt())
     if not code.startswith(("EPSG:", "ESRI:", "OGC:")):
-        return name or "custom"
+        return name or _("custom")
     return f"{code} ({name})" if name else code
 
 

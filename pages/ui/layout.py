@@ -45,10 +45,10 @@ def top_bar() -> None:
     with st.container(key="topbar", horizontal=True, vertical_alignment="center", gap="medium"):
         st.html(f'<div class="studio-brand">{_logo()}<span>{TITLE}</span></div>', width="content")
         with st.container(key="steps", horizontal=True, gap="xxsmall", width="content"):
-            st.page_link(OPEN, label="1 Open")
-            st.page_link(SEGMENT, label="2 Segment", disabled=scene is None)
+            st.page_link(OPEN, label=f"1 {_('Open')}")
+            st.page_link(SEGMENT, label=f"2 {_('Segment')}", disabled=scene is None)
             st.page_link(PICK, label=_("or Pick"), disabled=scene is None)
-            st.page_link(RESULT, label="3 Result", disabled=state.run_id is None)
+            st.page_link(RESULT, label=f"3 {_('Result')}", disabled=state.run_id is None)
         if scene is not None:
             name = markup(scene.name)
             st.html(f'<div class="studio-scene" title="{name}">{name}</div>', width="content")

@@ -47,7 +47,7 @@ def model_controls(settings: Settings) -> ModelChoice:
     name = st.selectbox(
         _("Model"),
         names,
-        format_func=lambda key: MODELS[key].title,
+        format_func=lambda key: _(MODELS[key].title),
         key="model",
         persist_state="session",
         help=_("Larger models draw finer outlines and need more time and memory."),
@@ -62,7 +62,7 @@ def device_control() -> str | None:
     chosen = st.selectbox(
         _("Runs on"),
         list(DEVICES),
-        format_func=DEVICES.__getitem__,
+        format_func=lambda name: _(DEVICES[name]),
         key="device",
         persist_state="session",
         help=_("Automatic takes a graphics card where there is one."),
@@ -117,16 +117,15 @@ def _weights_note(name: str, settings: Settings) -> bool:
     if settings.offline:
         st.warning(
             _(
-                "The weights of this model ({spec}) are not on this server, which works "
+                "The weights of this model ({size}) are not on this server, which works "
                 "offline. Choose another model, or run `python -m samgeo_core models fetch "
                 "{name}` where there is a network."
-            ).format(spec=size_bytes(spec.size_bytes), name=name),
+            ).format(size=size_bytes(spec.size_bytes), name=name),
             icon=":material/cloud_off:",
         )
         return False
     st.caption(
-        _(":material/download: The first run downloads {spec} of weights.").format(
-            spec=size_bytes(spec.size_bytes)
-        )
+        ":material/download: "
+        + _("The first run downloads {size} of weights.").format(size=size_bytes(spec.size_bytes))
     )
     return True

@@ -30,6 +30,10 @@ OVERLAP_HELP = N_(
     "**Gap-free** is flat, and what lies between objects goes to the nearest; nothing is put where "
     "the image has no data."
 )
+MARKS_HELP = N_(
+    "Masks above the right mark are kept wherever they show something new, those between the marks "
+    "only where nothing better lies; below the left mark none."
+)
 
 
 def area_column(source: RunSource) -> str:
@@ -52,7 +56,8 @@ def rule_controls(source: RunSource) -> SelectionRule:
     overlap = _overlap(start, f"overlap_{key}")
     limits = _size(source, start, f"size_{key}")
     scores = _quality(
-        _("Quality (predicted IoU)"), "score", candidates.scores, source.rule, start, f"score_{key}",
+        _("Quality (predicted IoU)"), "score", candidates.scores, source.rule, start,
+        f"score_{key}",
         _("How well the model itself expects the outline to fit."),
     )  # fmt: skip
     stabilities = _quality(
@@ -104,9 +109,9 @@ def _overlap(start: SelectionRule, key: str) -> str:
         _("Overlap"),
         OVERLAPS,
         default=start.overlap,
-        format_func=OVERLAP_TITLES.__getitem__,
+        format_func=lambda name: _(OVERLAP_TITLES[name]),
         key=key,
-        help=OVERLAP_HELP,
+        help=_(OVERLAP_HELP),
         required=True,
         width="stretch",
         wrap=True,
@@ -160,22 +165,19 @@ def _quality(
     ceiling = max(ceiling, good) if has_two else ceiling
     if floor >= ceiling:
         return {}
-    text += _(" The run kept no masks below {floor:.2f}; segment again to get weaker ones.").format(
-        floor=floor
-    )
+    kept = _("The run kept no masks below {floor:.2f}; segment again to get weaker ones.")
+    text = f"{text} {kept.format(floor=floor)}"
     slider: Callable[..., Any] = st.slider
     begin = min(max(least, floor), ceiling)
     if not has_two:
         chosen = slider(
             label, floor, ceiling, begin, step=0.01, key=key,
-            help=_("{text} Masks below the mark are left out.").format(text=text), persist_state="session",
+            help=f"{text} {_('Masks below the mark are left out.')}", persist_state="session",
         )  # fmt: skip
         return {f"least_{name}": chosen} if chosen != begin else {}
     weak, sure = slider(
         label, floor, ceiling, (begin, max(good, begin)), step=0.01, key=key,
-        help=_("{text} Masks above the right mark are kept wherever they show something new, "
-"those between the marks only where nothing better lies; below the left mark "
-"none.").format(text=text),
+        help=f"{text} {_(MARKS_HELP)}",
         persist_state="session",
     )  # fmt: skip
     changed = {f"least_{name}": (weak, begin), f"good_{name}": (sure, max(good, begin))}

@@ -29,24 +29,25 @@ PRESETS = {
     "everything": Preset(
         N_("Everything"),
         N_(
-            "Looks at several scales, from the whole image down to single pixels, and asks again where "
-            "nothing good was found yet. Finds most and covers most of the image; no settings needed."
+            "Looks at several scales, from the whole image down to single pixels, and asks again "
+            "where nothing good was found yet. Finds most and covers most of the image; no "
+            "settings needed."
         ),
         engine="full",
     ),
     "quick": Preset(
         N_("Quick look"),
         N_(
-            "As Everything, but with far fewer questions, and close up only where the image is full "
-            "of small things: several times faster, misses some of the objects."
+            "As Everything, but with far fewer questions, and close up only where the image is "
+            "full of small things: several times faster, misses some of the objects."
         ),
         engine="fast",
     ),
     "sam": Preset(
-        "SAM's own",
+        N_("SAM's own"),
         N_(
-            "Exactly the masks of SAM's automatic mode, at one scale: the surest objects only, often "
-            "half of the image."
+            "Exactly the masks of SAM's automatic mode, at one scale: the surest objects only, "
+            "often half of the image."
         ),
     ),
     "large": Preset(
@@ -139,7 +140,7 @@ def main_controls() -> None:
     st.segmented_control(
         _("Preset"),
         list(PRESETS),
-        format_func=lambda name: PRESETS[name].title,
+        format_func=lambda name: _(PRESETS[name].title),
         key=f"{PREFIX}preset",
         on_change=_apply_preset,
         required=True,
@@ -147,7 +148,7 @@ def main_controls() -> None:
         wrap=True,
         persist_state="session",
     )
-    st.caption(_preset().says)
+    st.caption(_(_preset().says))
     if has_sliders():
         for control in MAIN_CONTROLS:
             _slider(control)
@@ -205,12 +206,12 @@ def _slider(control: Control) -> None:
         (int(v) if whole else float(v)) for v in (control.low, control.high, control.step)
     )
     st.slider(
-        control.label,
+        _(control.label),
         low,
         high,
         step=step,
         key=PREFIX + control.name,
-        help=control.help,
+        help=_(control.help),
         persist_state="session",
     )
 

@@ -16,7 +16,7 @@ from samgeo_core.web.context import get_context
 from samgeo_core.web.jobs import Job, JobState
 from samgeo_core.web.records import Run
 from samgeo_core.web.work import go_on
-from samgeo_core.words import N_, _
+from samgeo_core.words import N_, _, sentence
 
 POLL_S = 1.0
 
@@ -48,7 +48,7 @@ def run_panel(run: Run) -> None:
 
 def stage_text(stage: str) -> str:
     """A stage of the work for people."""
-    return _STAGES.get(stage, stage.capitalize())
+    return _(_STAGES.get(stage, stage.capitalize()))
 
 
 def overall(job: Job) -> tuple[float, str]:
@@ -105,31 +105,26 @@ def _place_in_line(job: Job) -> str:
     if job.starts_in_s is None:
         return place
     if job.starts_in_s < 1:
-        return _("{place} · starts in a moment").format(place=place)
-    return _("{place} · starts in about {starts_in_s}").format(
-        place=place, starts_in_s=duration_s(job.starts_in_s)
-    )
+        return f"{place} · {_('starts in a moment')}"
+    starts = _("starts in about {time}").format(time=duration_s(job.starts_in_s))
+    return f"{place} · {starts}"
 
 
 def _times(job: Job) -> list[str]:
     if job.state is JobState.QUEUED:
         waiting = [
-            _("Waiting for {submitted}").format(
-                submitted=duration_s(max(1.0, time.time() - job.submitted))
-            )
+            _("Waiting for {time}").format(time=duration_s(max(1.0, time.time() - job.submitted)))
         ]
         if job.starts_in_s is not None and job.expected_s:
             waiting.append(
-                _("done in about {starts_in_s}").format(
-                    starts_in_s=duration_s(job.starts_in_s + job.expected_s)
-                )
+                _("done in about {time}").format(time=duration_s(job.starts_in_s + job.expected_s))
             )
         return [*waiting, _("visitors take turns")]
     left = job.left_s
     if left is None and job.expected_s > job.elapsed_s:
         left = job.expected_s - job.elapsed_s
-    parts = [_("{elapsed_s} so far").format(elapsed_s=duration_s(job.elapsed_s))]
-    return parts if left is None else [*parts, f"about {duration_s(left)} left"]
+    parts = [_("{time} so far").format(time=duration_s(job.elapsed_s))]
+    return parts if left is None else [*parts, _("about {time} left").format(time=duration_s(left))]
 
 
 def _cancel_button(job: Job) -> None:
@@ -143,7 +138,9 @@ def _cancel_button(job: Job) -> None:
 def _parts(run: Run) -> list[str]:
     """How much of a run that goes part by part is finished; nothing of others."""
     known = finished_regions(run.folder) if run.is_streamed else None
-    return [] if known is None else [f"{known[0]:,} of {known[1]:,} parts"]
+    if known is None:
+        return []
+    return [_("{done:,} of {total:,} parts").format(done=known[0], total=known[1])]
 
 
 def _news(job: Job) -> None:
@@ -151,7 +148,7 @@ def _news(job: Job) -> None:
     if job.restarts:
         st.caption(_("The server was restarted meanwhile; this run goes on by itself."))
     if job.trouble:
-        st.warning(plain(job.trouble), icon=":material/sync_problem:")
+        st.warning(plain(sentence(job.trouble)), icon=":material/sync_problem:")
     if job.resumed:
         done, total = job.resumed
         st.caption(
@@ -200,16 +197,25 @@ def _rest(run: Run) -> None:
 
 def _done(run: Run) -> None:
     found = int(run.record.get("n_objects", 0))
-    where = _("in the whole image") if run.area is None else _("in the try-out area")
     if found == 0:
+        where = (
+            _("No objects in the whole image.")
+            if run.area is None
+            else _("No objects in the try-out area.")
+        )
+        advice = _(
+            "Lower *Least quality* and *Least stability*, or make the grid denser, and try again."
+        )
         st.info(
-            _(
-                "No objects {where}. Lower *Least quality* and *Least stability*, or make the "
-                "grid denser, and try again."
-            ).format(where=where),
+            f"{where} {advice}",
             icon=":material/search_off:",
         )
         return
     with st.container(horizontal=True, vertical_alignment="center", key="outcome"):
-        st.markdown(f":green[:material/check_circle:] **{count(found, 'object')}** {where}")
+        told = (
+            _("**{objects}** in the whole image")
+            if run.area is None
+            else _("**{objects}** in the try-out area")
+        ).format(objects=count(found, "object"))
+        st.markdown(f":green[:material/check_circle:] {told}")
         st.page_link(RESULT, label=_("See the result"), icon=":material/arrow_forward:")

@@ -24,7 +24,7 @@ WINDOW_PX = 1024
 
 _READING = {
     0: N_("The whole image at once"),
-    WINDOW_PX: N_("Windows of {window_px:,} px").format(window_px=WINDOW_PX),
+    WINDOW_PX: N_("Windows of {n:,} px"),
 }
 
 
@@ -68,7 +68,7 @@ def _window_control(scene: Scene) -> int | None:
         _("Reading"),
         list(_READING),
         index=1 if large else 0,
-        format_func=_READING.__getitem__,
+        format_func=lambda side: _(_READING[side]).format(n=side),
         key=f"window_{scene.scene_id}",
         persist_state="session",
         help=_(

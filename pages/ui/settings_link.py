@@ -136,13 +136,14 @@ def _apply(settings: Settings) -> None:
 def _told(settings: Settings | None) -> str:
     if settings is None:
         return _("The settings of this link can't be read here; the controls stand as they did.")
-    titles = {control.name: control.label for control in CONTROLS}
-    parts = [f"preset {PRESETS[settings.preset].title}"]
+    titles = {control.name: _(control.label) for control in CONTROLS}
+    parts = [_("preset {name}").format(name=_(PRESETS[settings.preset].title))]
     if settings.model is not None:
-        parts.insert(0, f"model {MODELS[settings.model].title}")
+        parts.insert(0, _("model {name}").format(name=_(MODELS[settings.model].title)))
     parts += [f"{titles[name]} {value:g}" for name, value in settings.values.items()]
     told = _("Taken from the link: {parts}.").format(parts=plain("; ".join(parts)))
     if settings.refused:
         left = ", ".join(part[:40] for part in settings.refused[:5])
-        told += _(" Left out, as they aren't settings: {left}.").format(left=plain(left))
+        refused = _("Left out, as they aren't settings: {left}.").format(left=plain(left))
+        told = f"{told} {refused}"
     return told

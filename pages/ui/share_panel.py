@@ -47,8 +47,9 @@ def share_panel(run: Run, rule: Mapping[str, str], *, has_place: bool) -> None:
     with st.expander(_("Share"), icon=":material/share:"):
         st.caption(
             _(
-                "Whoever has the link sees this map, the whole image and the objects as they are shown "
-                "now, and can change nothing. Later corrections and classes show up there, too."
+                "Whoever has the link sees this map, the whole image and the objects as they "
+                "are shown now, and can change nothing. Later corrections and classes show up "
+                "there, too."
             )
         )
         shares = Shares(get_context().store)
@@ -75,13 +76,13 @@ def _form(shares: Shares, run: Run, rule: Mapping[str, str], has_place: bool) ->
         downloads = st.multiselect(
             _("Downloads on the page"),
             names,
-            format_func=lambda name: offered[name].title,
+            format_func=lambda name: _(offered[name].title),
             placeholder=_("None"),
             help=_("Without any, people can look but take no file along."),
         )
         expiry = st.segmented_control(
             _("Works for"), list(EXPIRIES_S), default=_USUAL_EXPIRY, required=True, wrap=True,
-            format_func=lambda name: _("As long as the result") if name == _("Never") else name,
+            format_func=_expiry_text,
         )  # fmt: skip
         if not st.form_submit_button(_("Create link"), icon=":material/add_link:", type="primary"):
             return
@@ -93,8 +94,12 @@ def _form(shares: Shares, run: Run, rule: Mapping[str, str], has_place: bool) ->
             downloads=downloads,
             lifetime_s=EXPIRIES_S[str(expiry)],
         )
-        get_context().audit.record(_("link made"), run.owner, run=run.run_id)
+        get_context().audit.record("link made", run.owner, run=run.run_id)
         st.session_state[_key(run)] = (share.key, token)
+
+
+def _expiry_text(name: str) -> str:
+    return _("As long as the result") if name == "Never" else _(name)
 
 
 def _title(run: Run) -> str:
@@ -151,12 +156,14 @@ def _list(shares: Shares, run: Run, links: list[Share]) -> None:
 def _revoke(shares: Shares, run: Run, key: str) -> None:
     with friendly():
         shares.revoke(run, key)
-        get_context().audit.record(_("link revoked"), run.owner, run=run.run_id)
+        get_context().audit.record("link revoked", run.owner, run=run.run_id)
 
 
 def _facts(share: Share) -> str:
-    parts = [_("Made {created}").format(created=_day(share.created))]
-    parts.append(_("no end") if share.expires is None else f"until {_day(share.expires)}")
+    parts = [_("Made {day}").format(day=_day(share.created))]
+    parts.append(
+        _("no end") if share.expires is None else _("until {day}").format(day=_day(share.expires))
+    )
     if share.downloads:
         parts.append(count(len(share.downloads), "download"))
     return " · ".join(parts)

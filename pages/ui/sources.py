@@ -45,7 +45,8 @@ def server_files() -> None:
     if not files:
         st.caption(
             _(
-                "The server's image folder is empty. Put GeoTIFF, PNG, JPEG or JPEG 2000 files there."
+                "The server's image folder is empty. Put GeoTIFF, PNG, JPEG or JPEG 2000 files "
+                "there."
             )
         )
         return
@@ -92,9 +93,9 @@ def list_rasters(folder: Path) -> list[str]:
 def _sample_card(sample: Sample) -> None:
     with st.container(border=True, gap="xsmall", height="stretch", key=f"sample_{sample.key}"):
         with friendly():
-            st.image(_thumbnail(str(sample_path(sample.key))), alt=sample.title, width="stretch")
-        st.markdown(f"**{sample.title}**")
-        st.caption(sample.description, help=sample.attribution)
+            st.image(_thumbnail(str(sample_path(sample.key))), alt=_(sample.title), width="stretch")
+        st.markdown(f"**{_(sample.title)}**")
+        st.caption(_(sample.description), help=sample.attribution)
         if st.button(_("Open"), key=f"open_sample_{sample.key}", width="stretch"):
             _take_in(sample_path(sample.key), sample.title, "sample")
 

@@ -123,9 +123,9 @@ def _advice(known: Classified) -> None:
         if not kinds:
             text = _("Select an object and say what it is.")
         elif NOT_THIS in kinds or len(known.lesson.classes) > 1:
-            text += _(" · mark one of another class, too")
+            text = f"{text} · {_('mark one of another class, too')}"
         else:
-            text += _(" · mark one that is *Not this*, too")
+            text = f"{text} · {_('mark one that is *Not this*, too')}"
     st.caption(text)
 
 

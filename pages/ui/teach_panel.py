@@ -56,6 +56,7 @@ def teach_panel(shown: Selected, selection: Selection) -> Mapping[str, Any]:
         mode = st.segmented_control(
             _("What to do"),
             [SIMILAR, CLASSES],
+            format_func=_,
             default=CLASSES if has_classes else SIMILAR,
             key=f"teach_mode_{run.run_id}",
             label_visibility="collapsed",
@@ -75,7 +76,7 @@ def teach_panel(shown: Selected, selection: Selection) -> Mapping[str, Any]:
 def not_offered(run: Run) -> None:
     """Say why a result in parts has no such panel."""
     if is_owner(run):
-        st.caption(NOT_YET)
+        st.caption(_(NOT_YET))
 
 
 def class_groups(known: Classified) -> Groups:
@@ -99,15 +100,16 @@ def _at_hand(known: Classified, selection: Selection) -> None:
             _("Select objects on the map (several with Shift or Ctrl), or a row of the table.")
         )
     elif len(ids) > 1:
-        st.caption(f"**{count(len(ids), 'object')}** selected")
+        st.caption(_("**{objects}** selected").format(objects=count(len(ids), "object")))
     else:
         index = ids[0] - 1
-        text = f"**Object {ids[0]}** selected"
+        text = _("**Object {number}** selected").format(number=ids[0])
         number, confidence = int(known.numbers[index]), float(known.confidence[index])
         if number >= 0:
             named = {item.number: plain(item.name) for item in known.lesson.classes}
             marked = known.marks[index] >= 0
-            sure = "marked" if marked else f"{percent(confidence)} sure"
+            sure = _("{share} sure").format(share=percent(confidence))
+            sure = _("marked") if marked else sure
             text += f" · {named.get(number, _('none of the classes'))}, {sure}"
         st.caption(text)
 

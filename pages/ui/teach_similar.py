@@ -50,7 +50,7 @@ def similar_tools(
     )
     found = (np.flatnonzero(found_at >= least) + 1).tolist()
     ids = sorted({*found, *examples})
-    st.caption(_("**{ids}** like this").format(ids=count(len(ids), "object")))
+    st.caption(_("**{objects}** like this").format(objects=count(len(ids), "object")))
     left, right = st.columns(2)
     left.button(
         _("Select them"),

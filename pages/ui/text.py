@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import math
 import re
+from collections.abc import Callable
 
-from samgeo_core.words import _
+from samgeo_core.words import _, ngettext
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~:$<>])")
 
@@ -21,9 +22,20 @@ def markup(text: str) -> str:
     return html.escape(text, quote=True)
 
 
+_COUNTED: dict[str, Callable[[int], str]] = {
+    "object": lambda n: ngettext("{n:,} object", "{n:,} objects", n),
+    "correction": lambda n: ngettext("{n:,} correction", "{n:,} corrections", n),
+    "image": lambda n: ngettext("{n:,} image", "{n:,} images", n),
+    "result": lambda n: ngettext("{n:,} result", "{n:,} results", n),
+    "mark": lambda n: ngettext("{n:,} mark", "{n:,} marks", n),
+    "link": lambda n: ngettext("{n:,} link", "{n:,} links", n),
+    "download": lambda n: ngettext("{n:,} download", "{n:,} downloads", n),
+}
+
+
 def count(number: int, noun: str) -> str:
     """A number with its noun, as in "1 object" and "1,204 objects"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return _COUNTED[noun](number).format(n=number)
 
 
 def size_bytes(number: int) -> str:
@@ -31,23 +43,25 @@ def size_bytes(number: int) -> str:
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if number >= scale:
             return f"{number / scale:.1f} {unit}"
-    return f"{number} bytes"
+    return ngettext("{n} byte", "{n} bytes", number).format(n=number)
 
 
 def length_m(metres: float) -> str:
     """A length on the ground."""
     if metres >= 1000:
-        return f"{_significant(metres / 1000)} km"
-    return f"{_significant(metres)} m" if metres >= 1 else f"{_significant(metres * 100)} cm"
+        return _("{n} km").format(n=_significant(metres / 1000))
+    if metres >= 1:
+        return _("{n} m").format(n=_significant(metres))
+    return _("{n} cm").format(n=_significant(metres * 100))
 
 
 def area_m2(square_metres: float) -> str:
     """An area on the ground."""
     if square_metres >= 1e6:
-        return f"{_significant(square_metres / 1e6)} km²"
+        return _("{n} km²").format(n=_significant(square_metres / 1e6))
     if square_metres >= 1e4:
-        return f"{_significant(square_metres / 1e4)} ha"
-    return f"{_significant(square_metres)} m²"
+        return _("{n} ha").format(n=_significant(square_metres / 1e4))
+    return _("{n} m²").format(n=_significant(square_metres))
 
 
 def duration_s(seconds: float) -> str:
@@ -55,9 +69,11 @@ def duration_s(seconds: float) -> str:
     if seconds < 1:
         return _("under a second")
     if seconds < 60:
-        return f"{seconds:.0f} s"
+        return _("{n:.0f} s").format(n=seconds)
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{seconds / 3600:.1f} h"
+    if minutes < 90:
+        return _("{n} min").format(n=minutes)
+    return _("{n:.1f} h").format(n=seconds / 3600)
 
 
 def percent(share: float) -> str:
@@ -66,9 +82,9 @@ def percent(share: float) -> str:
         return f"{share * 100:.0f} %"
     value = share * 100
     if value < 0.1:
-        return "under 0.1 %"
+        return _("under 0.1 %")
     if value > 99.9:
-        return "over 99.9 %"
+        return _("over 99.9 %")
     return f"{value:.1f} %" if value < 10 or value > 90 else f"{value:.0f} %"
 
 

@@ -17,16 +17,21 @@ def your_data() -> None:
     if not scenes and not runs:
         return
     days = context.settings.keep_days
-    kept = (
-        _("until you delete them")
+    told = (
+        _("{images} and {results}, kept until you delete them.")
         if days is None
-        else _("for {days:g} days without use").format(days=days)
+        else _("{images} and {results}, kept for {days:g} days without use.")
     )
     with st.expander(_("Your data on this server"), icon=":material/shield_person:"):
         st.markdown(
-            f"{count(len(scenes), 'image')} and {count(len(runs), 'result')}, kept {kept}. "
-            "They belong to this browser: whoever has the address of a result can look at it, "
-            "nobody else can change it."
+            told.format(
+                images=count(len(scenes), "image"), results=count(len(runs), "result"), days=days
+            )
+            + " "
+            + _(
+                "They belong to this browser: whoever has the address of a result can look at it, "
+                "nobody else can change it."
+            )
         )
         with st.popover(_("Delete everything"), icon=":material/delete:"):
             st.markdown(_("Images, results, picked objects and shared links go for good."))

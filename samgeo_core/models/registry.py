@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from samgeo_core.errors import ParameterError
+from samgeo_core.words import N_
 
 _SAM_URL = "https://dl.fbaipublicfiles.com/segment_anything"
 
@@ -35,7 +36,7 @@ class ModelSpec:
 _SPECS = (
     ModelSpec(
         name="vit_t",
-        title="MobileSAM (small, fast)",
+        title=N_("MobileSAM (small, fast)"),
         filename="mobile_sam.pt",
         sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
         size_bytes=40_728_226,
@@ -43,7 +44,7 @@ _SPECS = (
     ),
     ModelSpec(
         name="vit_b",
-        title="SAM ViT-B (medium)",
+        title=N_("SAM ViT-B (medium)"),
         filename="sam_vit_b_01ec64.pth",
         sha256="ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
         size_bytes=375_042_383,
@@ -51,7 +52,7 @@ _SPECS = (
     ),
     ModelSpec(
         name="vit_l",
-        title="SAM ViT-L (large)",
+        title=N_("SAM ViT-L (large)"),
         filename="sam_vit_l_0b3195.pth",
         sha256="3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
         size_bytes=1_249_524_607,
@@ -59,7 +60,7 @@ _SPECS = (
     ),
     ModelSpec(
         name="vit_h",
-        title="SAM ViT-H (largest, best masks)",
+        title=N_("SAM ViT-H (largest, best masks)"),
         filename="sam_vit_h_4b8939.pth",
         sha256="a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
         size_bytes=2_564_550_879,

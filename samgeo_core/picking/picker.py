@@ -22,6 +22,7 @@ from samgeo_core.reading.pixels import fit_shape
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.windows import ShapeHW, Window
+from samgeo_core.words import N_
 
 __all__ = ["Pick", "PickEffort", "PickMode", "PickedMask", "Picker"]
 
@@ -37,7 +38,7 @@ QUICK_SIDE_PX = 512
 """The window that a quick answer looks at there."""
 MOST_REACH_PX = 16384
 _MOST_EXACT_PX = 100_000_000
-_NO_DATA = "There is no data at this place: point at a part of the image."
+_NO_DATA = N_("There is no data at this place: point at a part of the image.")
 
 
 class Picker:

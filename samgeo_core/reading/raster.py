@@ -24,7 +24,7 @@ from samgeo_core.reading.pixels import (
     read_sample,
     row_chunks,
 )
-from samgeo_core.reading.raster_header import check_header, grid_of, probe
+from samgeo_core.reading.raster_header import attribution_of, check_header, grid_of, probe
 from samgeo_core.reading.sources import local_file, open_dataset
 from samgeo_core.reading.stretch import STRETCH_MODES, BandTriple, Stretch, StretchMode
 from samgeo_core.settings import get_settings
@@ -51,6 +51,7 @@ class Raster:
         has_alpha: whether a band holds opacity.
         overviews: decimation factors of the stored overviews.
         size_bytes: size of the file.
+        attribution: whom the file wants to be named for it; None where it doesn't say.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class Raster:
     has_alpha: bool
     overviews: tuple[int, ...]
     size_bytes: int
+    attribution: str | None = None
 
     @classmethod
     def open(cls, path: str | Path, *, max_pixels: int | None = None) -> Raster:
@@ -95,6 +97,7 @@ class Raster:
                 has_alpha=alpha_band(dataset) is not None,
                 overviews=tuple(dataset.overviews(1)),
                 size_bytes=source.stat().st_size,
+                attribution=attribution_of(dataset),
             )
 
     @cached_property

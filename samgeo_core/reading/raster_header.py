@@ -18,6 +18,7 @@ from samgeo_core.geogrid import GeoGrid, is_invertible
 _log = logging.getLogger(__name__)
 
 _MAX_BLOCK_BYTES = 2**30
+_MAX_ATTRIBUTION = 300
 _MAX_GCP_RESIDUAL_PX = 2.0
 
 
@@ -62,6 +63,14 @@ def probe(dataset: Any) -> None:
         width, height = min(factor, dataset.width), min(factor, dataset.height)
         corner = rasterio.windows.Window(right + 1 - width, bottom + 1 - height, width, height)
         dataset.read(bands, window=corner, out_shape=(len(bands), 1, 1))
+
+
+def attribution_of(dataset: Any) -> str | None:
+    """Whom a file wants to be named for it, as one line of text; None where it doesn't say."""
+    tags = dataset.tags()
+    told = next((tags[name] for name in ("ATTRIBUTION", "TIFFTAG_COPYRIGHT") if name in tags), "")
+    line = " ".join("".join(c if c.isprintable() else " " for c in told).split())
+    return line[:_MAX_ATTRIBUTION] or None
 
 
 def grid_of(dataset: Any) -> GeoGrid:

@@ -15,6 +15,7 @@ from pathlib import Path
 from samgeo_core.errors import NotFoundError, RasterError
 from samgeo_core.reading.generated_scene import GeneratedScene, generated_scene
 from samgeo_core.settings import get_settings
+from samgeo_core.words import N_
 
 __all__ = [
     "GeneratedScene",
@@ -103,8 +104,8 @@ _SAMPLES: tuple[_Source, ...] = (
     _Addressed(
         Sample(
             "river-town",
-            "River town, the Netherlands",
-            "Roofs, boats, trees and fields by a river, at 25 cm.",
+            N_("River town, the Netherlands"),
+            N_("Roofs, boats, trees and fields by a river, at 25 cm."),
             "By way of the DeepForest repository (MIT)",
         ),
         _DEEPFOREST_DATA + "test_tiled.tif",
@@ -114,8 +115,8 @@ _SAMPLES: tuple[_Source, ...] = (
     _Packaged(
         Sample(
             "salt-ponds",
-            "Evaporation ponds, Great Salt Lake",
-            "Ponds and salt flats as clean fields of colour; seven bands, about 30 m.",
+            N_("Evaporation ponds, Great Salt Lake"),
+            N_("Ponds and salt flats as clean fields of colour; seven bands, about 30 m."),
             _LANDSAT,
         ),
         "localtileserver",
@@ -124,8 +125,8 @@ _SAMPLES: tuple[_Source, ...] = (
     _Fetched(
         Sample(
             "yellowstone",
-            "Forest and road, Yellowstone",
-            "Single tree crowns and a road at 10 cm, without georeference.",
+            N_("Forest and road, Yellowstone"),
+            N_("Single tree crowns and a road at 10 cm, without georeference."),
             _NEON,
         ),
         _FOREST_DATA + "2019_YELL_2_541000_4977000_image_crop.png",
@@ -134,8 +135,8 @@ _SAMPLES: tuple[_Source, ...] = (
     _Fetched(
         Sample(
             "florida-trees",
-            "Open woodland, Florida",
-            "Tree crowns on sandy ground at 10 cm, 40 m x 40 m: small, hence quick.",
+            N_("Open woodland, Florida"),
+            N_("Tree crowns on sandy ground at 10 cm, 40 m x 40 m: small, hence quick."),
             _NEON,
         ),
         _FOREST_DATA + "OSBS_029.tif",
@@ -144,8 +145,8 @@ _SAMPLES: tuple[_Source, ...] = (
     _Packaged(
         Sample(
             "bahamas",
-            "Island and clouds, Bahamas",
-            "A satellite scene reduced to 300 m, with empty corners marked as nodata.",
+            N_("Island and clouds, Bahamas"),
+            N_("A satellite scene reduced to 300 m, with empty corners marked as nodata."),
             _LANDSAT,
         ),
         "localtileserver",
@@ -154,8 +155,8 @@ _SAMPLES: tuple[_Source, ...] = (
     _Addressed(
         Sample(
             "manila-port",
-            "Port, Manila",
-            "Warehouses, a bridge, cars and containers at 10 cm.",
+            N_("Port, Manila"),
+            N_("Warehouses, a bridge, cars and containers at 10 cm."),
             "OpenAerialMap (CC-BY 4.0), by way of the DeepForest repository",
         ),
         _DEEPFOREST_DATA + "5b90f92da0d7280005fab355_4310.tif",

@@ -25,6 +25,7 @@ from samgeo_core.results.batches import Batches, stored_batches, write_ogr_batch
 from samgeo_core.results.dxf import write_dxf
 from samgeo_core.results.lonlat import to_lonlat
 from samgeo_core.vectors.fields import key_text, short_name
+from samgeo_core.words import N_
 
 Writer = Callable[[Batches, Path, str], None]
 """Writes a layer of polygons to a path; the last argument names the layer."""
@@ -203,7 +204,9 @@ FORMATS: dict[str, VectorFormat] = {
         VectorFormat(
             "gpkg", "GeoPackage", ".gpkg", "application/geopackage+sqlite3", False, _write_gpkg
         ),
-        VectorFormat("shp", "Shapefile (zip)", ".shp.zip", "application/zip", False, _write_shp),
+        VectorFormat(
+            "shp", N_("Shapefile (zip)"), ".shp.zip", "application/zip", False, _write_shp
+        ),
         VectorFormat(
             "geojson", "GeoJSON", ".geojson", "application/geo+json", True, _write_geojson
         ),
@@ -219,6 +222,8 @@ FORMATS: dict[str, VectorFormat] = {
         VectorFormat(
             "kml", "KML", ".kml", "application/vnd.google-earth.kml+xml", True, _write_kml
         ),
-        VectorFormat("dxf", "DXF (outlines for CAD)", ".dxf", "image/vnd.dxf", False, write_dxf),
+        VectorFormat(
+            "dxf", N_("DXF (outlines for CAD)"), ".dxf", "image/vnd.dxf", False, write_dxf
+        ),
     )
 }

@@ -17,6 +17,7 @@ from samgeo_core.web.cache import LruCache
 from samgeo_core.web.classes import classes_version, frame_with_classes
 from samgeo_core.web.records import Run
 from samgeo_core.web.selected import Selected, version_of
+from samgeo_core.words import N_
 
 if TYPE_CHECKING:
     from samgeo_core.comparing.compare import Comparison
@@ -29,7 +30,7 @@ MOST_BYTES = 20 << 20
 MOST_SHOWN = 20_000
 """More objects of a reference are for the command, not for a page."""
 
-NOT_YET = (
+NOT_YET = N_(
     "Comparing with a layer isn't offered here for images that were segmented in parts; the "
     "command compare does it."
 )

@@ -12,6 +12,7 @@ from samgeo_core.web.cache import LruCache
 from samgeo_core.web.compare import Asked, comparison_of, comparison_version
 from samgeo_core.web.layers import for_display
 from samgeo_core.web.selected import Selected
+from samgeo_core.words import N_
 
 if TYPE_CHECKING:
     from samgeo_core.comparing.compare import Comparison
@@ -21,10 +22,10 @@ COLORS = {"matched": "#009e73", "changed": "#e69f00", "missing": "#d55e00", "ext
 https://jfly.uni-koeln.de/color/."""
 
 WORDS = {
-    "matched": "Matched",
-    "changed": "Changed",
-    "missing": "Missing (reference only)",
-    "extra": "Extra (not in the reference)",
+    "matched": N_("Matched"),
+    "changed": N_("Changed"),
+    "missing": N_("Missing (reference only)"),
+    "extra": N_("Extra (not in the reference)"),
 }
 
 LAYERS_CACHE_BYTES = 32 << 20

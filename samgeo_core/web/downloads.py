@@ -24,6 +24,7 @@ from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_query
 from samgeo_core.web.selected import Selected, edits_of, run_source, selected
 from samgeo_core.web.training import TRAINING_FILES
+from samgeo_core.words import N_
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,9 @@ def offered_downloads(run: Run) -> dict[str, Download]:
     if int(run.record.get("n_objects", 0)) > MOST_IN_KML:
         left_out.add("objects.kml")
     offered = _without(downloads(), *left_out)
-    offered["bundle.zip"] = replace(offered["bundle.zip"], title="QGIS project of the run (zip)")
+    offered["bundle.zip"] = replace(
+        offered["bundle.zip"], title=N_("QGIS project of the run (zip)")
+    )
     return offered
 
 
@@ -106,12 +109,12 @@ def downloads() -> dict[str, Download]:
         Download(f"objects{form.suffix}", form.title, form.media_type) for form in FORMATS.values()
     ]
     others = [
-        Download("labels.tif", "Label raster (GeoTIFF)", "image/tiff"),
-        Download("mask.tif", "Mask raster (GeoTIFF)", "image/tiff"),
-        Download(CLASSES_FILE, "Class raster (GeoTIFF)", "image/tiff"),
-        Download("annotations.png", "Picture of the objects (PNG)", "image/png"),
-        Download("run.json", "Parameters and figures (JSON)", "application/json"),
-        Download("bundle.zip", "QGIS project with everything (zip)", "application/zip"),
+        Download("labels.tif", N_("Label raster (GeoTIFF)"), "image/tiff"),
+        Download("mask.tif", N_("Mask raster (GeoTIFF)"), "image/tiff"),
+        Download(CLASSES_FILE, N_("Class raster (GeoTIFF)"), "image/tiff"),
+        Download("annotations.png", N_("Picture of the objects (PNG)"), "image/png"),
+        Download("run.json", N_("Parameters and figures (JSON)"), "application/json"),
+        Download("bundle.zip", N_("QGIS project with everything (zip)"), "application/zip"),
         *(Download(name, title, "application/zip") for name, title in TRAINING_FILES.items()),
     ]
     return {item.filename: item for item in (*vectors, *others)}

@@ -27,15 +27,16 @@ from samgeo_core.web.requests import number_in, places_inside, table_in, view_in
 from samgeo_core.web.selected import Selected, edits_of, selected
 from samgeo_core.web.store import Store
 from samgeo_core.wholes import PackedMask
+from samgeo_core.words import N_, _
 
 MOST_SELECTED = 500
 MOST_POINTS = 64
 
-NOT_YET = (
+NOT_YET = N_(
     "The objects of an image that is segmented in parts can't be corrected one by one here yet; "
     "correct the GeoPackage in a GIS, or segment a smaller area."
 )
-_HIDDEN = (
+_HIDDEN = N_(
     "What you made is not in sight: the limits, or the way overlaps are resolved, leave it out."
 )
 
@@ -85,7 +86,7 @@ class EditDesk:
         more = {
             **map_state(after, history, self._base),
             "select": [i for i in dict.fromkeys(ids) if i],
-            "note": _HIDDEN if 0 in ids else None,
+            "note": _(_HIDDEN) if 0 in ids else None,
         }
         return told_change(before, after, more)
 

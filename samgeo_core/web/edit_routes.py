@@ -23,12 +23,13 @@ from samgeo_core.web.requests import is_from_here, read_body
 from samgeo_core.web.rules import rule_from_query
 from samgeo_core.web.selected import run_source
 from samgeo_core.web.visitors import may_edit
+from samgeo_core.words import N_, _
 
 EDIT_THREADS = 2
 TOKEN_HEADER = "x-edit-token"
 
 _FRESH = {"Cache-Control": "no-store"}
-_ELSEWHERE = "A result is corrected from the app's own page only; open it in this browser.\n"
+_ELSEWHERE = N_("A result is corrected from the app's own page only; open it in this browser.")
 
 
 class EditRoutes:
@@ -52,7 +53,7 @@ class EditRoutes:
     async def action(self, request: Request) -> Response:
         """One thing that a map asks."""
         if not is_from_here(request):
-            return PlainTextResponse(_ELSEWHERE, status_code=403, headers=_FRESH)
+            return PlainTextResponse(f"{_(_ELSEWHERE)}\n", status_code=403, headers=_FRESH)
         action = request.path_params["action"]
 
         def find() -> Run:

@@ -18,6 +18,7 @@ from samgeo_core.web.pick_sessions import PickSession, PickSessions
 from samgeo_core.web.pick_work import Ahead, AheadWorker, Pickers
 from samgeo_core.web.records import Scene
 from samgeo_core.windows import Window
+from samgeo_core.words import N_
 
 if TYPE_CHECKING:
     from samgeo_core.picking.picker import Picker
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 EMBEDDINGS = "embeddings"
 """Folder of the store in which embeddings are kept beyond the process."""
 
-NOTHING_THERE = "Nothing stands out here; click another place, or draw a box around the object."
+NOTHING_THERE = N_("Nothing stands out here; click another place, or draw a box around the object.")
 
 Values = Mapping[str, Any]
 

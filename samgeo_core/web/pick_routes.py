@@ -20,6 +20,7 @@ from samgeo_core.web.pick_desk import Answer
 from samgeo_core.web.pick_requests import is_from_here, read_body
 from samgeo_core.web.pick_sessions import PickSession
 from samgeo_core.web.records import Scene
+from samgeo_core.words import N_, _, sentence
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ PREVIEW_THREADS = 1
 LONGEST_WAIT_S = 20.0
 _POLL_S = 0.05
 _FRESH = {"Cache-Control": "no-store"}
-_ELSEWHERE = "Objects are picked from the app's own page only; open it in this browser.\n"
+_ELSEWHERE = N_("Objects are picked from the app's own page only; open it in this browser.")
 
 
 class PickRoutes:
@@ -70,7 +71,7 @@ class PickRoutes:
     async def action(self, request: Request) -> Response:
         """One thing that a map asks."""
         if not is_from_here(request):
-            return PlainTextResponse(_ELSEWHERE, status_code=403, headers=_FRESH)
+            return PlainTextResponse(f"{_(_ELSEWHERE)}\n", status_code=403, headers=_FRESH)
         action, desk = request.path_params["action"], self._context.picks
         values = await read_body(request)
         if action == "view":
@@ -98,7 +99,9 @@ class PickRoutes:
         with anyio.move_on_after(LONGEST_WAIT_S):
             while not ahead.is_over:
                 await anyio.sleep(_POLL_S)
-        return JSONResponse({"state": ahead.state, "note": ahead.note}, headers=_FRESH)
+        return JSONResponse(
+            {"state": ahead.state, "note": ahead.note and sentence(ahead.note)}, headers=_FRESH
+        )
 
     def _place(self, request: Request) -> tuple[Scene, PickSession]:
         ids = request.path_params

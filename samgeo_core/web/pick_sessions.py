@@ -22,6 +22,7 @@ from samgeo_core.results.files import replacing
 from samgeo_core.web.ids import checked_id, new_id
 from samgeo_core.web.pick_state import Picks
 from samgeo_core.web.records import Scene
+from samgeo_core.words import N_
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ MOST_PER_SCENE = 50
 KEPT_LIVE = 32
 """How many sessions stay in memory though nobody uses them."""
 
-_GONE = "These picks are not there any more; reload the page to begin anew."
+_GONE = N_("These picks are not there any more; reload the page to begin anew.")
 
 
 class PickSession:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from samgeo_core.errors import CancelledError, SamGeoError
 from samgeo_core.progress import CancelToken, Monitor, Progress
 from samgeo_core.web.queue_book import Entry, JobState
+from samgeo_core.words import N_
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,8 @@ Work = Callable[[str, str, Monitor], None]
 MAIN_STAGES = frozenset({"encode", "decode", "segment"})
 """The stages that take nearly all the time and count from the first to the last window."""
 
-_NO_MEMORY = "The run needed more memory than there is; try a smaller area."
+_NO_MEMORY = N_("The run needed more memory than there is; try a smaller area.")
+_NO_ROOM = N_("The server's disk is full; ask who runs the server to make room, and run it again.")
 
 
 @dataclass(frozen=True)
@@ -147,5 +149,5 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, MemoryError) or torchs:
         return _NO_MEMORY
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The server's disk is full; ask who runs the server to make room, and run it again."
-    return f"The run failed unexpectedly ({name}); see the server's log."
+        return _NO_ROOM
+    return N_("The run failed unexpectedly ({name}); see the server's log.").format(name=name)

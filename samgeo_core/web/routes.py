@@ -52,6 +52,7 @@ from samgeo_core.web.share_routes import ShareRoutes
 from samgeo_core.web.stored import ViewBox, view_layer
 from samgeo_core.web.upload_routes import UploadRoutes
 from samgeo_core.web.urls import base_path
+from samgeo_core.words import sentence
 
 logger = logging.getLogger(__name__)
 
@@ -213,7 +214,9 @@ def _guarded(handler: Handler) -> Handler:
             level = logging.INFO if status < 500 else logging.ERROR
             logger.log(level, "%s: %s", request.url.path, error)
             headers = {"Cache-Control": "no-store"}
-            response = PlainTextResponse(f"{error}\n", status_code=status, headers=headers)
+            response = PlainTextResponse(
+                f"{sentence(str(error))}\n", status_code=status, headers=headers
+            )
         response.headers.update(_SAFE)
         return response
 

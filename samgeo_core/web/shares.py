@@ -32,6 +32,7 @@ from samgeo_core.web.records import Run
 from samgeo_core.web.rules import rule_from_query, rule_query
 from samgeo_core.web.selected import run_source
 from samgeo_core.web.store import Store
+from samgeo_core.words import N_
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +40,10 @@ TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}")
 TITLE_LENGTH, TEXT_LENGTH, CREDITS_LENGTH = 120, 2000, 200
 DAY_S = 24 * 3600.0
 EXPIRIES_S: dict[str, float | None] = {
-    "1 day": DAY_S,
-    "1 week": 7 * DAY_S,
-    "1 month": 30 * DAY_S,
-    "Never": None,
+    N_("1 day"): DAY_S,
+    N_("1 week"): 7 * DAY_S,
+    N_("1 month"): 30 * DAY_S,
+    N_("Never"): None,
 }
 """How long a link may live, s."""
 

@@ -27,6 +27,7 @@ from samgeo_core.web.queue_database import Database
 from samgeo_core.web.records import Run
 from samgeo_core.web.selected import Selected
 from samgeo_core.web.store import Store
+from samgeo_core.words import N_
 
 if TYPE_CHECKING:
     from samgeo_core.teaching.features import ObjectFeatures
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 MOST_OFFERED = 20_000
 """Of runs that were offered more masks, only those that became objects are looked at."""
 
-NOT_YET = (
+NOT_YET = N_(
     "Finding similar objects and teaching classes isn't offered yet for images that were segmented "
     "in parts; try it on an area of the image."
 )

@@ -13,6 +13,7 @@ from samgeo_core.errors import NotFoundError, RasterError
 from samgeo_core.web.classes import classified, lesson_of
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.selected import Selected
+from samgeo_core.words import N_
 
 if TYPE_CHECKING:
     from samgeo_core.results.training_tiles import TrainingImage
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TRAINING_FILES = {
-    "objects.coco.zip": "COCO instances with image tiles (zip)",
-    "objects.yolo.zip": "YOLO segments with image tiles (zip)",
+    "objects.coco.zip": N_("COCO instances with image tiles (zip)"),
+    "objects.yolo.zip": N_("YOLO segments with image tiles (zip)"),
 }
 
 

@@ -21,10 +21,11 @@ from typing import Any
 from samgeo_core.errors import ConflictError, DiskFullError, ParameterError
 from samgeo_core.results.files import sync
 from samgeo_core.web.ids import ID_PATTERN
+from samgeo_core.words import N_
 
 logger = logging.getLogger(__name__)
 
-DISK_FULL = (
+DISK_FULL = N_(
     "The server's disk is full, so that the upload stands still: what has arrived is kept, and it "
     "goes on from there once there is room."
 )

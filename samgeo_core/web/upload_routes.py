@@ -35,6 +35,7 @@ from samgeo_core.web.ids import ID_PATTERN
 from samgeo_core.web.requests import is_from_here
 from samgeo_core.web.upload_parts import Turn, Upload
 from samgeo_core.web.visitors import visitor_of
+from samgeo_core.words import _, sentence
 
 logger = logging.getLogger(__name__)
 
@@ -160,10 +161,11 @@ def _of_visitor(handler: Callable[[Request, str], Awaitable[Response]]) -> Handl
 
     async def answer(request: Request) -> Response:
         if not is_from_here(request):
-            return _refusal("Files are uploaded from the app's own page only.", 403)
+            return _refusal(_("Files are uploaded from the app's own page only."), 403)
         owner = visitor_of(request.cookies) or request.headers.get(VISITOR_HEADER, "")
         if not ID_PATTERN.fullmatch(owner):
-            return _refusal("Open the app's page in this browser first, then upload there.", 401)
+            told = _("Open the app's page in this browser first, then upload there.")
+            return _refusal(told, 401)
         try:
             return await handler(request, owner)
         except SamGeoError as error:
@@ -171,13 +173,13 @@ def _of_visitor(handler: Callable[[Request, str], Awaitable[Response]]) -> Handl
             if status is None:
                 raise
             logger.info("An upload was refused: %s", error)
-            return _refusal(str(error), status)
+            return _refusal(sentence(str(error)), status)
 
     return answer
 
 
-def _refusal(sentence: str, status: int) -> Response:
-    return PlainTextResponse(f"{sentence}\n", status_code=status, headers=_FRESH)
+def _refusal(told: str, status: int) -> Response:
+    return PlainTextResponse(f"{told}\n", status_code=status, headers=_FRESH)
 
 
 def _told(upload: Upload, status: int = 200) -> Response:

@@ -31,10 +31,11 @@ from samgeo_core.web.limits import check_storage
 from samgeo_core.web.records import Scene, clean_name
 from samgeo_core.web.store import Store
 from samgeo_core.web.upload_parts import DISK_FULL, Turn, Upload, read_upload, sha256_of
+from samgeo_core.words import N_
 
 logger = logging.getLogger(__name__)
 
-GONE = "This upload is not there any more; choose the file again."
+GONE = N_("This upload is not there any more; choose the file again.")
 
 
 class Uploads:

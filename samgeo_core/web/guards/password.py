@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from samgeo_core.web.guards.rates import Attempts
 from samgeo_core.web.guards.scopes import first_part, is_https, path_below
 from samgeo_core.web.urls import base_path
+from samgeo_core.words import _, spoken_language
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ _MOST_BYTES = 4096
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'"
 
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>SamGeo Studio</title>
+<html lang="{language}"><head><meta charset="utf-8"><title>SamGeo Studio</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 :root {{ color-scheme: light dark; font-family: system-ui, sans-serif; }}
@@ -51,10 +52,10 @@ button {{ border: 0; background: #0f6e66; color: #fff; font-weight: 600; cursor:
 </style></head>
 <body><form method="post" action="{action}">
 <h1>SamGeo Studio</h1>
-<label for="password">This page needs a password. Whoever gave you its address knows it.</label>
+<label for="password">{asks}</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required
  autofocus>
-{wrong}<button>Enter</button>
+{wrong}<button>{enter}</button>
 </form></body></html>
 """
 
@@ -105,7 +106,7 @@ class SharedPassword:
     def _refusal(self, scope: Scope, path: str) -> Response:
         if "text/html" not in Headers(scope=scope).get("accept", ""):
             return PlainTextResponse(
-                "A password is needed: open the app's page in a browser first.\n",
+                _("A password is needed: open the app's page in a browser first.") + "\n",
                 status_code=401,
                 headers={"Cache-Control": "no-store"},
             )
@@ -115,19 +116,25 @@ class SharedPassword:
     def _page(self, then: str, wrong: str = "", status: int = 401) -> Response:
         action = f"{base_path(self._base)}/{_DOOR}?then={quote(then, safe='')}"
         told = f'<p class="wrong" role="alert">{html.escape(wrong)}</p>\n' if wrong else ""
-        page = _PAGE.format(action=html.escape(action), wrong=told)
+        page = _PAGE.format(
+            action=html.escape(action),
+            wrong=told,
+            language=spoken_language(),
+            asks=_("This page needs a password. Whoever gave you its address knows it."),
+            enter=_("Enter"),
+        )
         headers = {"Cache-Control": "no-store", "Content-Security-Policy": _POLICY}
         return HTMLResponse(page, status_code=status, headers=headers)
 
     async def _knock(self, request: Request) -> Response:
         then = _safe_path(request.query_params.get("then", "/"))
         if not self._attempts.allow(request.scope):
-            return self._page(then, "Too many attempts: wait a minute, then try again.", 429)
+            return self._page(then, _("Too many attempts: wait a minute, then try again."), 429)
         given = await _password_in(request)
         right = hmac.compare_digest(given.encode(), self._password.encode())
         if not right:
             logger.info("A wrong password was given")
-            return self._page(then, "That is not the password.")
+            return self._page(then, _("That is not the password."))
         answer = RedirectResponse(f"{base_path(self._base)}{then}", status_code=303)
         answer.set_cookie(
             COOKIE,

@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from samgeo_core.web.guards.scopes import client_of, first_part, path_below
+from samgeo_core.words import _
 
 NEVER_LIMITED = frozenset({"healthz", "readyz", "metrics"})
 
@@ -34,7 +35,7 @@ class RequestLimit:
             await self._app(scope, receive, send)
             return
         answer = PlainTextResponse(
-            "Too many requests from your address: wait a minute, then go on.\n",
+            _("Too many requests from your address: wait a minute, then go on.") + "\n",
             status_code=429,
             headers={"Retry-After": "60", "Cache-Control": "no-store"},
         )

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from samgeo_core.web.guards.password import OPEN_TO_ALL
 from samgeo_core.web.guards.scopes import first_part, path_below
+from samgeo_core.words import _
 
 COOKIE = "_streamlit_user"
 """Streamlit's name for it; also the salt of its signature."""
@@ -46,7 +47,7 @@ class SignedIn:
             await self._app(scope, receive, send)
             return
         answer = PlainTextResponse(
-            "Sign in first: open the app's page in a browser.\n",
+            _("Sign in first: open the app's page in a browser.") + "\n",
             status_code=401,
             headers={"Cache-Control": "no-store"},
         )

@@ -15,7 +15,7 @@ import pytest
 from samgeo_core.errors import AddressError, FetchError
 from samgeo_core.net.addresses import Allowance
 from samgeo_core.net.client import GuardedClient, Limits
-from tests.core.net.servers import Respond, answer, serving
+from tests.http_servers import Respond, answer, serving
 
 LOOPBACK = Allowance.parse(("127.0.0.1/32",))
 
