@@ -56,6 +56,8 @@ class Settings:
             {z}; "none" has none.
         allowed_hosts: SAMGEO_ALLOWED_HOSTS, hosts and networks, separated by commas, that addresses
             of visitors may lead to besides the public internet.
+        max_basemap_tiles: SAMGEO_MAX_BASEMAP_TILES, the most tiles of one area of a basemap.
+        basemap_cache_bytes: SAMGEO_BASEMAP_CACHE_BYTES, the most that kept tiles may have together.
         log_level: SAMGEO_LOG_LEVEL, the least that is told: DEBUG, INFO, WARNING or ERROR.
         log_format: SAMGEO_LOG_FORMAT, text, or json with one object a line.
     """
@@ -86,6 +88,8 @@ class Settings:
     metrics_token: str | None = field(default=None, repr=False)
     basemap_url: str = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
     allowed_hosts: tuple[str, ...] = ()
+    max_basemap_tiles: int = 2500
+    basemap_cache_bytes: int = 2_000_000_000
     log_level: str = "INFO"
     log_format: str = "text"
 
@@ -129,6 +133,8 @@ class Settings:
             metrics_token=env.get("SAMGEO_METRICS_TOKEN") or None,
             basemap_url=_tiles("SAMGEO_BASEMAP_URL") or cls.basemap_url,
             allowed_hosts=_hosts("SAMGEO_ALLOWED_HOSTS"),
+            max_basemap_tiles=_whole("SAMGEO_MAX_BASEMAP_TILES") or cls.max_basemap_tiles,
+            basemap_cache_bytes=_whole("SAMGEO_BASEMAP_CACHE_BYTES") or cls.basemap_cache_bytes,
             log_level=(env.get("SAMGEO_LOG_LEVEL") or "INFO").upper(),
             log_format=(env.get("SAMGEO_LOG_FORMAT") or "text").lower(),
         )

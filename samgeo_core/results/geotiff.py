@@ -42,6 +42,8 @@ _PICTURE_OPTIONS = {
     "quality": 90,
     "overview_resampling": "average",
 }
+# Photographs, to the very value; differences of neighbours are smaller than they are.
+_PHOTO_OPTIONS = {**_OPTIONS, "predictor": "yes", "overview_resampling": "average"}
 # What is read but once needn't be small.
 _SCRATCH_OPTIONS = {
     "driver": "GTiff",
@@ -106,6 +108,7 @@ def writing_geotiff(
     nodata: float | None = None,
     color_table: ColorTable | None = None,
     picture: bool = False,
+    photo: bool = False,
 ) -> Iterator[Any]:
     """Write a cloud-optimised GeoTIFF part by part, in memory that doesn't depend on its size.
 
@@ -118,6 +121,7 @@ def writing_geotiff(
         color_table: RGBA by value, for one band of uint8.
         picture: whether it is three bands of uint8 for people to look at, which may lose a little;
             `write_mask` of what is yielded says where they are clear.
+        photo: whether values are amounts, so that overviews have their means; nothing is lost.
 
     Yields:
         A `rasterio.io.DatasetWriter` that takes windows in any order; what isn't written is 0.
@@ -150,7 +154,8 @@ def writing_geotiff(
             yield dataset
         _check_blocks(scratch)
         with replacing(target) as temporary, _told_as_os_error():
-            copy(scratch, temporary, **(_PICTURE_OPTIONS if picture else _OPTIONS))
+            options = _PICTURE_OPTIONS if picture else _PHOTO_OPTIONS if photo else _OPTIONS
+            copy(scratch, temporary, **options)
             _check_blocks(temporary, _COG_TRAILER_BYTES)
 
 
