@@ -34,7 +34,7 @@ window.samgeoCompare = window.samgeoCompare || (() => {
   }
 
   async function load(address) {
-    state.note = "Comparing…";
+    state.note = _("Comparing…");
     window.samgeo.drawLegend();
     try {
       const response = await fetch(address);
@@ -49,7 +49,7 @@ window.samgeoCompare = window.samgeoCompare || (() => {
       console.warn("comparison not loaded:", error);
       if (state.address !== address) return;
       clear();
-      state.note = "The comparison could not be loaded";
+      state.note = _("The comparison could not be loaded");
     }
     dim();
     window.samgeo.drawLegend();

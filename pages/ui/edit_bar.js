@@ -14,20 +14,20 @@ window.samgeoEditBar = window.samgeoEditBar || (() => {
     redo: "M16 5l5 5-5 5M21 10H10a6 6 0 000 12h3",
   };
   const LABELS = {
-    several: "Several", delete: "Delete", merge: "Merge", split: "Split", redraw: "Redraw",
-    smooth: "Smooth", add: "Add", undo: "Undo", redo: "Redo",
+    several: _("Several"), delete: _("Delete"), merge: _("Merge"), split: _("Split"), redraw: _("Redraw"),
+    smooth: _("Smooth"), add: _("Add"), undo: _("Undo"), redo: _("Redo"),
   };
   const TITLES = {
-    several: "Select several objects (or hold Shift or Ctrl)", delete: "Delete what is selected (Del)",
-    merge: "Make one object of those selected", split: "Make two objects of the selected one",
-    redraw: "Draw the selected object anew with clicks", smooth: "Smooth the outlines of what is selected",
-    add: "Add an object that is missing", undo: "Undo (Ctrl+Z)", redo: "Redo (Ctrl+Y)",
+    several: _("Select several objects (or hold Shift or Ctrl)"), delete: _("Delete what is selected (Del)"),
+    merge: _("Make one object of those selected"), split: _("Make two objects of the selected one"),
+    redraw: _("Draw the selected object anew with clicks"), smooth: _("Smooth the outlines of what is selected"),
+    add: _("Add an object that is missing"), undo: _("Undo (Ctrl+Z)"), redo: _("Redo (Ctrl+Y)"),
   };
 
   const TEXTS = {
-    on: ["+ object", "Clicks are on the object"],
-    off: ["− background", "Clicks are beside the object (or hold Alt)"],
-    apply: ["Apply", "Apply (Enter)"], cancel: ["Cancel", "Cancel (Esc)"],
+    on: [_("+ object"), _("Clicks are on the object")],
+    off: [_("− background"), _("Clicks are beside the object (or hold Alt)")],
+    apply: [_("Apply"), _("Apply (Enter)")], cancel: [_("Cancel"), _("Cancel (Esc)")],
   };
 
   function element(tag, attributes = {}, text = "") {
@@ -56,8 +56,8 @@ window.samgeoEditBar = window.samgeoEditBar || (() => {
     const buttons = {};
     const tool = (name) => (buttons[name] = toolButton(name, on[name]));
     const text = (name) => (buttons[name] = textButton(name, TEXTS[name], on[name]));
-    const bar = element("div", { class: "samgeo-bar", role: "toolbar", "aria-label": "Correct objects" });
-    const radius = element("input", { type: "number", min: 1, max: 100, value: 2, "aria-label": "Radius, px", title: "Radius, px" });
+    const bar = element("div", { class: "samgeo-bar", role: "toolbar", "aria-label": _("Correct objects") });
+    const radius = element("input", { type: "number", min: 1, max: 100, value: 2, "aria-label": _("Radius, px"), title: _("Radius, px") });
     const smooth = element("span", { class: "samgeo-smooth" });
     smooth.append(tool("smooth"), radius);
     const tools = bar.appendChild(element("div", { class: "samgeo-bar-row" }));

@@ -7,9 +7,9 @@ window.samgeoEdit = window.samgeoEdit || (() => {
   const LOOK_PAUSE_MS = 400;
   const MOST_WAITING = 50; // steps
   const HINTS = {
-    split: "Click one part of the object, then the other.",
-    redraw: "Click what belongs to the object; with − what doesn’t.",
-    add: "Click the object that is missing.",
+    split: _("Click one part of the object, then the other."),
+    redraw: _("Click what belongs to the object; with − what doesn’t."),
+    add: _("Click the object that is missing."),
   };
   const state = {
     map: null, config: null, selected: [], several: false, mode: null, points: [], label: 1, busy: false,
@@ -43,12 +43,12 @@ window.samgeoEdit = window.samgeoEdit || (() => {
 
   function statusText() {
     if (state.message) return state.message;
-    if (state.mode === "split" && state.points.length) return "Now the other part.";
+    if (state.mode === "split" && state.points.length) return _("Now the other part.");
     if (state.mode) return HINTS[state.mode];
     const count = state.selected.length;
-    if (!count) return "Click an object to select it.";
-    if (count > 1) return `${count} objects selected`;
-    return `Object ${state.selected[0]} selected; click again for the one around it.`;
+    if (!count) return _("Click an object to select it.");
+    if (count > 1) return _("{n} objects selected", { n: count });
+    return _("Object {n} selected; click again for the one around it.", { n: state.selected[0] });
   }
 
   function draw() {
@@ -74,7 +74,7 @@ window.samgeoEdit = window.samgeoEdit || (() => {
     b.apply.disabled = !idle || !ui.outline;
     // NOTE: a button that is disabled under the pointer would keep the keys to itself.
     if (document.activeElement?.disabled) state.map.getContainer().focus({ preventScroll: true });
-    ui.status.textContent = state.busy ? "Working…" : statusText();
+    ui.status.textContent = state.busy ? _("Working…") : statusText();
     ui.status.classList.toggle("samgeo-failed", state.failed && !state.busy);
   }
 
@@ -154,7 +154,7 @@ window.samgeoEdit = window.samgeoEdit || (() => {
       body: JSON.stringify({ base: revision, ...values }),
     });
     if (response.ok) return response.json();
-    const told = response.status < 500 ? (await response.text()).trim() : "Something went wrong on the server. Try again.";
+    const told = response.status < 500 ? (await response.text()).trim() : _("Something went wrong on the server. Try again.");
     const error = new Error(told);
     error.stale = response.status === 409;
     throw error;
@@ -168,7 +168,7 @@ window.samgeoEdit = window.samgeoEdit || (() => {
   }
 
   function fail(error) {
-    const told = error.stale !== undefined ? error.message : "The server can’t be reached. Try again.";
+    const told = error.stale !== undefined ? error.message : _("The server can’t be reached. Try again.");
     state.queue = [];
     if (error.stale) { state.passed.clear(); leave(); tellPage(`${Date.now()}`); }
     Object.assign(state, { message: told, failed: true });

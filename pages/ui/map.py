@@ -17,6 +17,7 @@ from folium.map import Layer
 from folium.template import Template
 from streamlit_folium import st_folium
 
+from pages.ui.words import key_of_language, speaking_script
 from samgeo_core.web.context import get_context
 from samgeo_core.web.frame import MapFrame
 from samgeo_core.web.records import Run
@@ -132,7 +133,7 @@ class _Script(MacroElement):
     def __init__(self, *files: str) -> None:
         super().__init__()
         self._name = "StudioScript"
-        self.code = "\n".join(map(_own_file, files))
+        self.code = speaking_script(*files)
 
 
 class _Setup(MacroElement):
@@ -291,7 +292,7 @@ def show_map(
     with st.container(key=f"map_{key}"):
         answer = st_folium(
             studio_map,
-            key=key,
+            key=key_of_language(key),
             height=height,
             use_container_width=True,
             returned_objects=["last_clicked"] if clicks else [],

@@ -61,15 +61,15 @@ window.samgeo = window.samgeo || (() => {
   const numberText = (value, digits) => value.toLocaleString("en", { maximumFractionDigits: digits });
 
   function tooltipRows(p) {
-    const rows = [["Object", p.object_id]];
+    const rows = [[_("Object"), p.object_id]];
     const group = state.groups.get(p.object_id);
     if (group) rows.push([group.title, group.name]);
-    if (p.parent_id) rows.push(["Inside object", p.parent_id]);
-    if (p.area_m2 !== null && p.area_m2 !== undefined) rows.push(["Area", `${numberText(p.area_m2, 1)} m²`]);
-    else if (p.area_px !== undefined) rows.push(["Area", `${numberText(p.area_px, 0)} px`]);
-    if (p.perimeter_m !== null && p.perimeter_m !== undefined) rows.push(["Perimeter", `${numberText(p.perimeter_m, 1)} m`]);
-    if (p.score !== undefined) rows.push(["Quality", numberText(p.score, 3)]);
-    if (p.stability !== undefined) rows.push(["Stability", numberText(p.stability, 3)]);
+    if (p.parent_id) rows.push([_("Inside object"), p.parent_id]);
+    if (p.area_m2 !== null && p.area_m2 !== undefined) rows.push([_("Area"), _("{n} m²", { n: numberText(p.area_m2, 1) })]);
+    else if (p.area_px !== undefined) rows.push([_("Area"), `${numberText(p.area_px, 0)} px`]);
+    if (p.perimeter_m !== null && p.perimeter_m !== undefined) rows.push([_("Perimeter"), _("{n} m", { n: numberText(p.perimeter_m, 1) })]);
+    if (p.score !== undefined) rows.push([_("Quality"), numberText(p.score, 3)]);
+    if (p.stability !== undefined) rows.push([_("Stability"), numberText(p.stability, 3)]);
     return rows;
   }
 
@@ -93,9 +93,10 @@ window.samgeo = window.samgeo || (() => {
 
   // Of what goes part by part only some objects may be drawn: those in sight, and the largest of them.
   function objectsText(count) {
-    const noun = (number) => `${numberText(number, 0)} object${number === 1 ? "" : "s"}`;
-    if (!view().by_view) return noun(count);
-    return state.inSight > count ? `${numberText(count, 0)} of ${noun(state.inSight)} here` : `${noun(count)} here`;
+    const n = numberText(count, 0), total = numberText(state.inSight, 0);
+    if (!view().by_view) return ngettext("{n} object", "{n} objects", count, { n });
+    if (state.inSight > count) return _("{n} of {total} objects here", { n, total });
+    return ngettext("{n} object here", "{n} objects here", count, { n });
   }
 
   function drawLegend() {
@@ -123,10 +124,10 @@ window.samgeo = window.samgeo || (() => {
     if (state.layers.masks && state.map.hasLayer(state.layers.masks)) {
       const row = box.appendChild(element("div", "samgeo-row"));
       row.appendChild(element("span", "samgeo-swatch samgeo-rainbow"));
-      row.appendChild(element("span", "", "Masks, one colour each"));
+      row.appendChild(element("span", "", _("Masks, one colour each")));
     }
     if (window.samgeoCompare) window.samgeoCompare.legend(box, element);
-    if (state.basemapLost) box.appendChild(element("div", "samgeo-hint", "Satellite map not reachable"));
+    if (state.basemapLost) box.appendChild(element("div", "samgeo-hint", _("Satellite map not reachable")));
     box.style.display = box.childElementCount ? "" : "none";
   }
 
@@ -226,7 +227,7 @@ window.samgeo = window.samgeo || (() => {
     Object.assign(state, { source, loading: true });
     if (view().by_view) state.request?.abort(); // what has left the sight need not arrive
     state.request = new AbortController();
-    state.note = source && !(view().by_view && state.items.length) ? "Loading objects…" : "";
+    state.note = source && !(view().by_view && state.items.length) ? _("Loading objects…") : "";
     drawLegend();
     if (!source) { state.loading = false; clearObjects(); return; }
     try {
@@ -237,7 +238,7 @@ window.samgeo = window.samgeo || (() => {
       // The objects before stay in sight until these are here.
       clearObjects();
       state.inSight = total ?? features.length;
-      state.hint = state.inSight > features.length ? "Zoom in to see all outlines" : "";
+      state.hint = state.inSight > features.length ? _("Zoom in to see all outlines") : "";
       // NOTE: they come largest first, so that smaller objects lie on top and can be hovered.
       addFeatures(group, features.filter((feature) => feature.geometry), source);
     } catch (error) {
@@ -246,7 +247,7 @@ window.samgeo = window.samgeo || (() => {
       clearObjects();
       state.loading = false;
       state.hint = "";
-      state.note = "Objects could not be loaded";
+      state.note = _("Objects could not be loaded");
       drawLegend();
     }
   }

@@ -11,11 +11,11 @@ window.samgeoPick = window.samgeoPick || (() => {
   const CANDIDATES_PAUSE_MS = 60;
 
   const HINTS = {
-    include: "Click an object",
-    exclude: "Click what doesn't belong to the object",
-    box: "Draw a box around an object",
-    lasso: "Draw round an object, or click its corners",
-    move: "Drag the map, or click a picked object",
+    include: _("Click an object"),
+    exclude: _("Click what doesn't belong to the object"),
+    box: _("Draw a box around an object"),
+    lasso: _("Draw round an object, or click its corners"),
+    move: _("Drag the map, or click a picked object"),
   };
 
   function setup(map, options) {
@@ -41,11 +41,11 @@ window.samgeoPick = window.samgeoPick || (() => {
       if (say.busy) { panel.say(say.busy, "busy"); return; }
       if (say.prepare) { panel.say(say.prepare, "busy"); return; }
       if (say.corners) {
-        panel.say(say.corners < 3 ? "Click the next corner" : "Click the first corner, or press Enter, to close it", "hint");
+        panel.say(say.corners < 3 ? _("Click the next corner") : _("Click the first corner, or press Enter, to close it"), "hint");
         return;
       }
       const refine = state.active && (tools.tool === "include" || tools.tool === "exclude");
-      panel.say(refine ? "Refine the outline, or accept it" : HINTS[tools.tool], "hint");
+      panel.say(refine ? _("Refine the outline, or accept it") : HINTS[tools.tool], "hint");
     }
 
     function complain(text) {
@@ -74,13 +74,13 @@ window.samgeoPick = window.samgeoPick || (() => {
 
     function sentence(error) {
       if (error.known && error.message) return error.message;
-      return error instanceof TypeError ? "The server can't be reached; try again in a moment." : "That did not work; try again.";
+      return error instanceof TypeError ? _("The server can't be reached; try again in a moment.") : _("That did not work; try again.");
     }
 
     // Changes go one after the other, in the order in which they were made.
     function ask(action, values, since = performance.now()) {
       waiting += 1;
-      const busy = setTimeout(() => { say.busy = "Finding the outline…"; drawStatus(); }, BUSY_AFTER_MS);
+      const busy = setTimeout(() => { say.busy = _("Finding the outline…"); drawStatus(); }, BUSY_AFTER_MS);
       tail = tail.then(async () => {
         try {
           const response = await post(action, values || {});
@@ -184,7 +184,7 @@ window.samgeoPick = window.samgeoPick || (() => {
       if (!x || !y) return;
       follow.request?.abort();
       const request = follow.request = new AbortController();
-      const slow = setTimeout(() => { say.prepare = "Preparing this view…"; drawStatus(); }, BUSY_AFTER_MS);
+      const slow = setTimeout(() => { say.prepare = _("Preparing this view…"); drawStatus(); }, BUSY_AFTER_MS);
       setReady(false);
       let answer = { state: "waiting" };
       try {
@@ -245,7 +245,7 @@ window.samgeoPick = window.samgeoPick || (() => {
 
     function point({ lng, lat }, label, event) {
       if (!label && !state.active) {
-        complain("Click the object itself first; then exclude what doesn't belong to it.");
+        complain(_("Click the object itself first; then exclude what doesn't belong to it."));
         return;
       }
       drawing.preview(null);

@@ -12,6 +12,7 @@ from branca.element import MacroElement
 from folium.template import Template
 from streamlit_folium import st_folium
 
+from pages.ui.words import key_of_language, speaking_script
 from samgeo_core.web.frame import MapFrame
 
 _SCRIPTS = ("pick_panel.js", "pick_tools.js", "pick_draw.js", "pick_map.js")
@@ -39,7 +40,7 @@ class PickElement(MacroElement):
         super().__init__()
         self._name = "PickElement"
         self.options = {"address": address, "axes": _axes(frame)}
-        self.code = "\n".join(_own_file(name) for name in _SCRIPTS)
+        self.code = speaking_script(*_SCRIPTS)
         self.css = _own_file("pick.css")
 
 
@@ -49,7 +50,13 @@ def show_pick_map(pick_map: folium.Map, *, key: str, height: int = 620) -> None:
     What was picked is on the server; a new number of objects reruns the fragment round the map.
     """
     with st.container(key=f"map_{key}"):
-        st_folium(pick_map, key=key, height=height, use_container_width=True, returned_objects=[])
+        st_folium(
+            pick_map,
+            key=key_of_language(key),
+            height=height,
+            use_container_width=True,
+            returned_objects=[],
+        )
 
 
 def _axes(frame: MapFrame) -> list[list[float]]:

@@ -18,13 +18,13 @@ window.samgeoPickPanel = window.samgeoPickPanel || (() => {
   };
 
   const TOOLS = [
-    ["include", "Include", "Click the object (F)"],
-    ["exclude", "Exclude", "Click what doesn't belong to it (B). Right-click, Alt-click or a long press do the same"],
-    ["box", "Box", "Draw a box around the object (R)"],
-    ["lasso", "Outline", "Draw round the object, or click its corners (G)"],
-    ["move", "Move", "Drag the map; click a picked object to take it up again (H)"],
+    ["include", _("Include"), _("Click the object (F)")],
+    ["exclude", _("Exclude"), _("Click what doesn't belong to it (B). Right-click, Alt-click or a long press do the same")],
+    ["box", _("Box"), _("Draw a box around the object (R)")],
+    ["lasso", _("Outline"), _("Draw round the object, or click its corners (G)")],
+    ["move", _("Move"), _("Drag the map; click a picked object to take it up again (H)")],
   ];
-  const SIZES = { 1: [], 2: ["Small", "Large"], 3: ["Small", "Medium", "Large"] };
+  const SIZES = { 1: [], 2: [_("Small"), _("Large")], 3: [_("Small"), _("Medium"), _("Large")] };
 
   // Text goes in as text nodes only.
   function element(tag, className, text) {
@@ -53,8 +53,8 @@ window.samgeoPickPanel = window.samgeoPickPanel || (() => {
 
   function areaText({ area_m2: metres, area_px: pixels }) {
     if (metres === null || metres === undefined) return `${pixels.toLocaleString("en")} px`;
-    if (metres >= 1e6) return `${significant(metres / 1e6)} km²`;
-    return metres >= 1e4 ? `${significant(metres / 1e4)} ha` : `${significant(metres)} m²`;
+    if (metres >= 1e6) return _("{n} km²", { n: significant(metres / 1e6) });
+    return metres >= 1e4 ? _("{n} ha", { n: significant(metres / 1e4) }) : _("{n} m²", { n: significant(metres) });
   }
 
   const scoreText = (score) => score.toFixed(2);
@@ -63,7 +63,7 @@ window.samgeoPickPanel = window.samgeoPickPanel || (() => {
   function create(body, on, colorOf) {
     const tools = element("div", "pick-tools");
     tools.setAttribute("role", "toolbar");
-    tools.setAttribute("aria-label", "What a click does");
+    tools.setAttribute("aria-label", _("What a click does"));
     const buttons = {};
     for (const [name, label, title] of TOOLS) {
       const node = button("pick-tool", "", title, () => on.tool(name));
@@ -79,47 +79,47 @@ window.samgeoPickPanel = window.samgeoPickPanel || (() => {
     const side = element("aside", "pick-side");
     const now = side.appendChild(element("section", "pick-now"));
     const steps = side.appendChild(element("div", "pick-steps"));
-    const undo = steps.appendChild(iconButton("pick-step", "undo", "Undo (Ctrl+Z)", () => on.undo()));
-    const redo = steps.appendChild(iconButton("pick-step", "redo", "Redo (Ctrl+Y)", () => on.redo()));
+    const undo = steps.appendChild(iconButton("pick-step", "undo", _("Undo (Ctrl+Z)"), () => on.undo()));
+    const redo = steps.appendChild(iconButton("pick-step", "redo", _("Redo (Ctrl+Y)"), () => on.redo()));
     const total = steps.appendChild(element("span", "pick-total"));
     const list = side.appendChild(element("ul", "pick-list"));
-    list.setAttribute("aria-label", "Picked objects");
+    list.setAttribute("aria-label", _("Picked objects"));
     body.append(tools, status, side);
 
     function drawNow(active) {
       if (!active) {
         now.replaceChildren(
-          element("h2", "", "Nothing at hand"),
-          element("p", "", "Click an object on the image, or draw a box around it. Enter accepts its outline."),
+          element("h2", "", _("Nothing at hand")),
+          element("p", "", _("Click an object on the image, or draw a box around it. Enter accepts its outline.")),
         );
         return;
       }
       const mask = active.candidates[active.chosen];
-      const heading = element("h2", "", `Object ${active.number}`);
+      const heading = element("h2", "", _("Object {n}", { n: active.number }));
       const facts = element("div", "pick-facts");
-      const quality = facts.appendChild(element("span", "pick-score", `Quality ${scoreText(mask.score)}`));
-      quality.title = "How well the model itself expects the outline to fit";
+      const quality = facts.appendChild(element("span", "pick-score", _("Quality {n}", { n: scoreText(mask.score) })));
+      quality.title = _("How well the model itself expects the outline to fit");
       facts.append(element("span", "pick-area", areaText(mask)));
       const sizes = element("div", "pick-sizes");
       sizes.setAttribute("role", "group");
-      sizes.setAttribute("aria-label", "How much of it is meant");
+      sizes.setAttribute("aria-label", _("How much of it is meant"));
       SIZES[active.candidates.length].forEach((label, index) => {
-        const node = sizes.appendChild(button("pick-size", label, `Key ${index + 1}`, () => on.choose(index)));
+        const node = sizes.appendChild(button("pick-size", label, _("Key {n}", { n: index + 1 }), () => on.choose(index)));
         node.setAttribute("aria-pressed", String(index === active.chosen));
       });
       const actions = element("div", "pick-actions");
       const accept = actions.appendChild(
-        button("pick-accept", active.accepted ? "Done" : "Accept", "Enter", () => on.accept()),
+        button("pick-accept", active.accepted ? _("Done") : _("Accept"), "Enter", () => on.accept()),
       );
       accept.append(element("kbd", "", "↵"));
-      actions.append(iconButton("pick-delete", "remove", "Delete this object (Del)", () => on.remove(active.number)));
+      actions.append(iconButton("pick-delete", "remove", _("Delete this object (Del)"), () => on.remove(active.number)));
       now.replaceChildren(heading, facts, sizes, actions);
     }
 
     function row(item, active) {
       const line = element("li", "pick-row");
       const choose = line.appendChild(
-        button("pick-choose", "", `Take up object ${item.number}`, () => on.select(item.number)),
+        button("pick-choose", "", _("Take up object {n}", { n: item.number }), () => on.select(item.number)),
       );
       const swatch = choose.appendChild(element("span", "pick-swatch"));
       swatch.style.background = colorOf(item.number);
@@ -129,7 +129,7 @@ window.samgeoPickPanel = window.samgeoPickPanel || (() => {
         element("span", "pick-score", scoreText(item.score)),
       );
       if (active && active.number === item.number) line.classList.add("pick-chosen");
-      line.append(iconButton("pick-drop", "remove", `Delete object ${item.number}`, () => on.remove(item.number)));
+      line.append(iconButton("pick-drop", "remove", _("Delete object {n}", { n: item.number }), () => on.remove(item.number)));
       return line;
     }
 
@@ -138,7 +138,7 @@ window.samgeoPickPanel = window.samgeoPickPanel || (() => {
       undo.disabled = !state.can_undo;
       redo.disabled = !state.can_redo;
       const picked = state.objects.filter((item) => item.accepted);
-      total.textContent = picked.length ? `${picked.length.toLocaleString("en")} picked` : "None picked yet";
+      total.textContent = picked.length ? _("{n} picked", { n: picked.length.toLocaleString("en") }) : _("None picked yet");
       // What was picked last comes first.
       list.replaceChildren(...picked.reverse().map((item) => row(item, state.active)));
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.ui.words import key_of_language
 from samgeo_core.web.records import Run
 
 MOST_SELECTED = 2_000
@@ -69,7 +70,7 @@ def selection_of(run: Run, source: str, count: int) -> Selection:
         # NOTE: orders go on counting, so that the map doesn't take a new one for an old one.
         selection.source = source
         selection.ids = []
-    told = st.session_state.get(map_key(run))
+    told = st.session_state.get(key_of_language(map_key(run)))
     # What the map told before it followed the last order is out of date.
     if isinstance(told, dict) and (told.get("source"), told.get("order")) == (
         source,

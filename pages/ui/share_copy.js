@@ -1,5 +1,6 @@
 // A button that copies a text: browsers let it only where somebody clicks.
 export default function ({ parentElement, data }) {
+  useWords(data.words);
   const button = parentElement.querySelector("button");
   button.textContent = data.label;
   const told = (text) => {
@@ -23,9 +24,9 @@ export default function ({ parentElement, data }) {
     try {
       if (navigator.clipboard) await navigator.clipboard.writeText(data.text);
       else if (!copyOld()) throw new Error("refused");
-      told("Copied");
+      told(_("Copied"));
     } catch {
-      told(copyOld() ? "Copied" : "Select the text and copy it");
+      told(copyOld() ? _("Copied") : _("Select the text and copy it"));
     }
   };
 }

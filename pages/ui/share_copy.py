@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
+
+from pages.ui.words import script, script_words
 
 _HTML = '<button type="button"></button>'
 _CSS = """
@@ -26,10 +27,12 @@ def copy_button(label: str, text: str, key: str) -> None:
         text: what it copies.
         key: names it on its page.
     """
-    _renderer()(data={"label": label, "text": text}, key=key)
+    _renderer()(
+        data={"label": label, "text": text, "words": script_words("share_copy.js")}, key=key
+    )
 
 
 @cache
 def _renderer() -> ComponentRenderer:
-    code = (Path(__file__).parent / "share_copy.js").read_text(encoding="utf-8")
+    code = script("share_copy.js")
     return st.components.v2.component("studio_copy", html=_HTML, css=_CSS, js=code)

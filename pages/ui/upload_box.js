@@ -1,17 +1,16 @@
 // Where images are dropped or chosen, and how far each has come.
-const AGAIN = "Choose the same file again to go on where it stopped.";
 
 function bytesText(number) {
   for (const [unit, scale] of [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]]) {
     if (number >= scale) return `${(number / scale).toFixed(number >= 100 * scale ? 0 : 1)} ${unit}`;
   }
-  return `${number} bytes`;
+  return _("{n} bytes", { n: number });
 }
 
 function timeText(seconds) {
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s left`;
+  if (seconds < 90) return _("{n} s left", { n: Math.max(1, Math.round(seconds)) });
   const minutes = Math.round(seconds / 60);
-  return minutes < 90 ? `${minutes} min left` : `${(seconds / 3600).toFixed(1)} h left`;
+  return minutes < 90 ? _("{n} min left", { n: minutes }) : _("{n} h left", { n: (seconds / 3600).toFixed(1) });
 }
 
 function made(tag, className, text = "") {
@@ -31,9 +30,9 @@ function button(label, about, act) {
 
 function progressText(item, sent) {
   if (item.note) return item.note;
-  const { size } = item.file, parts = [`${bytesText(sent)} of ${bytesText(size)}`];
-  if (item.state === "waiting") parts.push("waits for its turn");
-  if (item.state === "paused") parts.push("paused");
+  const { size } = item.file, parts = [_("{part} of {whole}", { part: bytesText(sent), whole: bytesText(size) })];
+  if (item.state === "waiting") parts.push(_("waits for its turn"));
+  if (item.state === "paused") parts.push(_("paused"));
   if (item.state === "sending" && item.rate > 0) {
     parts.push(`${(item.rate / 1e6).toFixed(1)} MB/s`, timeText((size - sent) / item.rate));
   }
@@ -56,7 +55,7 @@ function row(queue, item) {
     const sent = item.shown ?? item.sent, share = Math.min(1, sent / Math.max(1, item.file.size));
     bar.style.width = `${100 * share}%`;
     track.setAttribute("aria-valuenow", Math.floor(100 * share));
-    const said = item.state === "ready" ? "Ready" : progressText(item, sent);
+    const said = item.state === "ready" ? _("Ready") : progressText(item, sent);
     if (text.textContent !== said) text.textContent = said;
     if (drawn === item.state) return;
     drawn = item.state;
@@ -65,11 +64,11 @@ function row(queue, item) {
     if (item.state === "failed") text.setAttribute("role", "alert");
     const { name: about } = item.file;
     const choices = {
-      waiting: [["Cancel", () => queue.cancel(item)]],
-      sending: [["Pause", () => queue.pause(item)], ["Cancel", () => queue.cancel(item)]],
-      paused: [["Resume", () => queue.resume(item)], ["Cancel", () => queue.cancel(item)]],
-      ready: [["Open", () => queue.open(item)]],
-      failed: [["Dismiss", () => queue.dismiss(item)]],
+      waiting: [[_("Cancel"), () => queue.cancel(item)]],
+      sending: [[_("Pause"), () => queue.pause(item)], [_("Cancel"), () => queue.cancel(item)]],
+      paused: [[_("Resume"), () => queue.resume(item)], [_("Cancel"), () => queue.cancel(item)]],
+      ready: [[_("Open"), () => queue.open(item)]],
+      failed: [[_("Dismiss"), () => queue.dismiss(item)]],
     };
     const focused = buttons.matches(":focus-within");
     buttons.replaceChildren(...(choices[item.state] ?? []).map(([label, act]) => button(label, about, act)));
@@ -81,9 +80,9 @@ function row(queue, item) {
 function unfinishedRow(queue, left) {
   const element = made("li", "item"), head = made("div", "head"), buttons = made("span", "buttons");
   const share = Math.floor((100 * left.offset) / left.size);
-  buttons.append(button("Discard", left.name, () => { queue.discard(left.id); element.remove(); }));
+  buttons.append(button(_("Discard"), left.name, () => { queue.discard(left.id); element.remove(); }));
   head.append(made("span", "name", left.name), buttons);
-  element.append(head, made("div", "text", `${share} % of ${bytesText(left.size)} is here. ${AGAIN}`));
+  element.append(head, made("div", "text", _("{share} % of {size} is here. Choose the same file again to go on where it stopped.", { share, size: bytesText(left.size) })));
   element.dataset.state = "unfinished";
   return element;
 }
@@ -106,10 +105,14 @@ function listenForFiles(zone, input, take) {
 }
 
 export default function ({ parentElement, data, setTriggerValue }) {
+  useWords(data.words);
   const find = (name) => parentElement.querySelector(name);
   const zone = find(".zone"), input = find("input"), list = find("ul.items");
   const queue = uploadQueue(data.address, data.visitor);
   input.accept = data.accept;
+  find(".title").textContent = _("Drop images here");
+  find(".choose").textContent = _("Choose images");
+  list.setAttribute("aria-label", _("Uploads"));
   find(".hint").textContent = data.hint;
   find(".choose").onclick = () => input.click();
   listenForFiles(zone, input, (files) => queue.add(files));

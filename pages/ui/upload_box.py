@@ -12,6 +12,7 @@ from pages.ui.errors import friendly
 from pages.ui.map import base_url
 from pages.ui.state import get_state
 from pages.ui.text import size_bytes
+from pages.ui.words import script, script_words
 from samgeo_core.web.context import get_context
 from samgeo_core.web.ids import ID_PATTERN
 from samgeo_core.web.urls import base_path
@@ -19,14 +20,15 @@ from samgeo_core.web.visitors import visitor_of
 from samgeo_core.words import _
 
 UPLOAD_TYPES = ["tif", "tiff", "png", "jpg", "jpeg", "jp2", "j2k"]
+_SCRIPTS = ("upload_queue.js", "upload_box.js")
 
 _HTML = """
 <div class="zone">
-  <div class="drop"><div class="title">Drop images here</div><div class="hint"></div></div>
-  <button type="button" class="choose">Choose images</button>
+  <div class="drop"><div class="title"></div><div class="hint"></div></div>
+  <button type="button" class="choose"></button>
   <input type="file" multiple hidden>
 </div>
-<ul class="items" aria-label="Uploads"></ul>
+<ul class="items"></ul>
 """
 
 
@@ -49,6 +51,7 @@ def _data() -> dict[str, object]:
         for u in context.uploads.unfinished(state.owner)
     ]
     return {
+        "words": script_words(*_SCRIPTS),
         "address": f"{base_path(base_url())}/uploads",
         "accept": ",".join(f".{kind}" for kind in UPLOAD_TYPES),
         "hint": _("GeoTIFF (also COG), PNG, JPEG or JPEG 2000, up to {most} each.").format(
@@ -67,7 +70,6 @@ def _nothing() -> None:
 @cache
 def _renderer() -> ComponentRenderer:
     folder = Path(__file__).parent
-    queue, box = (folder / f"upload_{name}.js" for name in ("queue", "box"))
-    code = "\n".join(path.read_text(encoding="utf-8") for path in (queue, box))
+    code = script(*_SCRIPTS)
     css = (folder / "upload_box.css").read_text(encoding="utf-8")
     return st.components.v2.component("studio_upload", html=_HTML, css=css, js=code)

@@ -84,7 +84,7 @@ class UploadQueue {
       } catch (error) {
         if (item.state === "sending") {
           item.state = "failed";
-          item.note = error instanceof Refused ? error.message : "The file can't be read any more: choose it again.";
+          item.note = error instanceof Refused ? error.message : _("The file can't be read any more: choose it again.");
           if (item.uploadId && !(error instanceof Refused)) this.discard(item.uploadId);
         }
       }
@@ -114,7 +114,7 @@ class UploadQueue {
           failures = 0;
         }
         if (item.state !== "sending") return;
-        item.note = "Checking the image…";
+        item.note = _("Checking the image…");
         this.tell();
         const { scene } = await this.ask("POST", `/${item.uploadId}/finish`, null, item);
         Object.assign(item, { state: "ready", scene, note: "" });
@@ -180,7 +180,7 @@ class UploadQueue {
 
   pauseBefore(item, failures, error) {
     const wait = Math.min(LONGEST_WAIT_MS, error.wait ?? 1000 * 2 ** failures);
-    item.note = error.message || `The line is broken; it goes on by itself in ${Math.ceil(wait / 1000)} s.`;
+    item.note = error.message || _("The line is broken; it goes on by itself in {n} s.", { n: Math.ceil(wait / 1000) });
     item.times = [];
     item.rate = null;
     this.tell();
@@ -230,7 +230,7 @@ class UploadQueue {
     if (status === 507 && method === "PATCH") return new Broken(sentence, LONGEST_WAIT_MS);
     if (status === 429) return new Broken(ours ? sentence : "", LONGEST_WAIT_MS);
     if (status >= 500 && status !== 507) return new Broken();
-    const refused = new Refused(ours && sentence ? sentence : `The server refuses this file (${status}).`);
+    const refused = new Refused(ours && sentence ? sentence : _("The server refuses this file ({status}).", { status }));
     refused.status = status;
     return refused;
   }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
@@ -15,6 +15,7 @@ from samgeo_core.web.urls import base_path
 from samgeo_core.words import spoken_language, words_of_scripts
 from samgeo_core.words.languages import (
     COOKIE,
+    ENGLISH,
     LANGUAGES,
     PARAM,
     accepted_language,
@@ -72,10 +73,11 @@ def script(*names: str) -> str:
     Args:
         names: of files beside this module.
     """
-    folder = Path(__file__).parent
-    return "\n".join(
-        path.read_text(encoding="utf-8") for path in (_WORDS, *(folder / n for n in names))
-    )
+    return "\n".join(path.read_text(encoding="utf-8") for path in _paths(names))
+
+
+def _paths(names: Iterable[str]) -> list[Path]:
+    return [_WORDS, *(Path(__file__).parent / name for name in names)]
 
 
 def script_words(*names: str) -> dict[str, list[str]]:
@@ -85,8 +87,16 @@ def script_words(*names: str) -> dict[str, list[str]]:
 
 def speaking_script(*names: str) -> str:
     """The code of scripts that stand in a page of their own, such as a map, and their words."""
-    words: Any = json.dumps(script_words(*names), ensure_ascii=False).replace("<", "\\u003c")
-    return f"{script(*names)}\nuseWords({words});"
+    words = json.dumps(script_words(*names), ensure_ascii=False).replace("<", "\\u003c")
+    speaker, *code = (path.read_text(encoding="utf-8") for path in _paths(names))
+    # In a function of its own, so that scripts of one page keep their words apart.
+    return "\n".join(["(() => {", speaker, f"useWords({words});", *code, "})();"])
+
+
+def key_of_language(key: str) -> str:
+    """A key for an element whose script says words as it loads: another language, another one."""
+    language = spoken_language()
+    return key if language == ENGLISH else f"{key}_{language}"
 
 
 @cache
