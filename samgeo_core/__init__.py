@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from samgeo_core.api.basemaps import get_basemaps, tms_to_geotiff
     from samgeo_core.api.samgeo import SamGeo
     from samgeo_core.config import AutomaticConfig, SegmentConfig
     from samgeo_core.errors import SamGeoError
@@ -37,9 +38,11 @@ _HOMES = {
     "SegmentConfig": "config",
     "Segmentation": "pipeline",
     "Window": "windows",
+    "get_basemaps": "api.basemaps",
     "load_model": "models.loading",
     "segment": "pipeline",
     "segment_prompts": "picking.batch",
+    "tms_to_geotiff": "api.basemaps",
     "write_run": "pipeline",
     "write_vector": "results.export",
 }
@@ -57,9 +60,11 @@ __all__ = [
     "Segmentation",
     "Window",
     "__version__",
+    "get_basemaps",
     "load_model",
     "segment",
     "segment_prompts",
+    "tms_to_geotiff",
     "write_run",
     "write_vector",
 ]

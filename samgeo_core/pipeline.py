@@ -117,6 +117,7 @@ def segment(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "raster": raster.path.name,
         "raster_sha256": raster.sha256,
+        **({} if raster.attribution is None else {"attribution": raster.attribution}),
         "area_px": list((area or whole).box_xyxy),
         "model": model.name,
         "model_sha256": model.sha256,

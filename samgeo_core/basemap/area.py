@@ -25,8 +25,8 @@ from samgeo_core.settings import get_settings
 
 logger = logging.getLogger(__name__)
 
-FETCHING = "Fetching tiles"
-"""The stage of progress that counts tiles."""
+FETCHING, WRITING = "tiles", "write"
+"""The stages of progress: the first one counts tiles, the other rows."""
 
 TILES_AT_A_TIME = 4
 """Connections of one area; browsers open six to one host."""
@@ -241,7 +241,7 @@ def _write(
     with writing_geotiff(path, box.grid, np.uint8, count=3, photo=True) as dataset:
         dataset.update_tags(**_tags(area))
         for top in range(0, height, BLOCK_PX):
-            monitor.step("Writing the image", top, height)
+            monitor.step(WRITING, top, height)
             part = replace(box, top=box.top + top, bottom=min(box.top + top + BLOCK_PX, box.bottom))
             wanted = set(part.tiles())
             decoded = {tile: pixels for tile, pixels in decoded.items() if tile in wanted}
@@ -255,7 +255,7 @@ def _write(
             for index, rows in enumerate(valid):
                 window = rasterio.windows.Window(0, index * BLOCK_PX, width, len(rows))
                 dataset.write_mask(rows, window=window)
-        monitor.step("Writing the image", height, height)
+        monitor.step(WRITING, height, height)
 
 
 def _pixels(fetcher: TileFetcher, tile: Tile, gone: set[Tile]) -> Pixels | None:

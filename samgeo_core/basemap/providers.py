@@ -27,13 +27,13 @@ class _Offer:
     page: str
 
 
-# Read on 2026-11-23 at the pages named.
+# As told on 2026-11-23 at the pages named.
 _OFFERS = {
     "USGS.USImagery": _Offer(
         "USA: USGS imagery",
         "U.S. Geological Survey, The National Map",
         "Public domain; the source is to be named.",
-        "https://www.usgs.gov/faqs/what-are-terms-uselicensing-map-services-and-data-national-map",
+        "https://www.usgs.gov/faqs/are-usgs-reportspublications-copyrighted",
     ),
     "SwissFederalGeoportal.SWISSIMAGE": _Offer(
         "Switzerland: SWISSIMAGE",
@@ -45,19 +45,19 @@ _OFFERS = {
         "France: IGN orthophotos",
         "© IGN, Géoplateforme",
         "Licence Ouverte 2.0; the source is to be named.",
-        "https://geoservices.ign.fr/cgu-licences",
+        "https://solutions-numeriques.com/lign-rend-libres-et-gratuites-toutes-ses-donnees-publiques-au-1er-janvier",
     ),
     "BasemapAT.orthofoto": _Offer(
         "Austria: basemap.at orthophoto",
         "Datenquelle: basemap.at",
         "CC BY 4.0; the source is to be named.",
-        "https://basemap.at",
+        "https://wiki.openstreetmap.org/wiki/AT/basemap",
     ),
     "nlmaps.luchtfoto": _Offer(
         "Netherlands: PDOK Luchtfoto",
         "© Beeldmateriaal Nederland, PDOK",
         "CC BY 4.0; the source is to be named.",
-        "https://www.pdok.nl/introductie/-/article/luchtfoto-pdok",
+        "https://source.coop/cholmes/portolan-nl/beeldmateriaal/luchtfoto_2024",
     ),
 }
 

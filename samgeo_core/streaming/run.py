@@ -291,6 +291,7 @@ def _record(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "raster": raster.path.name,
         "raster_sha256": sha256,
+        **({} if raster.attribution is None else {"attribution": raster.attribution}),
         "area_px": list(work.plan.extent.box_xyxy),
         **{k: v for k, v in work.finder.identity.items() if k in ("model", "model_sha256")},
         "parameters": config.to_dict(),

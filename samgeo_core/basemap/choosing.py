@@ -1,0 +1,36 @@
+"""A map by what people write: a name, a template, or the address of a service."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from samgeo_core.basemap.providers import named_source
+from samgeo_core.basemap.services import ask_service, is_template, template_source
+from samgeo_core.basemap.source import TileSource
+from samgeo_core.net.client import GuardedClient
+
+
+def find_source(
+    text: str, client: GuardedClient, *, layer: str | None = None, attribution: str | None = None
+) -> TileSource:
+    """The map that a text means.
+
+    Args:
+        text: a name of xyzservices' list, an address with {x}, {y} and {z}, or that of a WMTS or
+            WMS.
+        client: asks services what they have.
+        layer: which layer of a service; None where it has but one.
+        attribution: whom to name; None leaves what the map says of itself.
+
+    Raises:
+        ParameterError: no such map, or no such layer.
+        AddressError, FetchError: the service can't be asked.
+    """
+    wanted = text.strip()
+    if is_template(wanted):
+        source = template_source(wanted)
+    elif "://" in wanted:
+        source = ask_service(wanted, client).layer(layer)
+    else:
+        source = named_source(wanted)
+    return source if attribution is None else replace(source, attribution=attribution)
