@@ -13,6 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from samgeo_core.web.urls import base_path
 from samgeo_core.words import spoken_language, words_of_scripts
+from samgeo_core.words.catalogue import SPEAKER
 from samgeo_core.words.languages import (
     COOKIE,
     ENGLISH,
@@ -25,7 +26,6 @@ from samgeo_core.words.languages import (
 )
 
 _KEY = "studio_language"
-_WORDS = Path(__file__).resolve().parents[2] / "samgeo_core" / "words" / "words.js"
 
 
 def visitors_language() -> str | None:
@@ -77,7 +77,7 @@ def script(*names: str) -> str:
 
 
 def _paths(names: Iterable[str]) -> list[Path]:
-    return [_WORDS, *(Path(__file__).parent / name for name in names)]
+    return [SPEAKER, *(Path(__file__).parent / name for name in names)]
 
 
 def script_words(*names: str) -> dict[str, list[str]]:

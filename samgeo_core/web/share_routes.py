@@ -58,6 +58,7 @@ from samgeo_core.web.share_view import (
 from samgeo_core.web.shares import Share, Shares
 from samgeo_core.web.stored import ViewBox, extent_of, largest_objects, view_layer
 from samgeo_core.web.urls import base_path
+from samgeo_core.words import sentence
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class ShareRoutes:
                 # NOTE: never the path, which holds the token.
                 logger.info("A shared link: %s", error)
                 status = next(code for kind, code in _STATUS if isinstance(error, kind))
-                return _refusal(request, str(error), status)
+                return _refusal(request, sentence(str(error)), status)
 
         async def handler(request: Request) -> Response:
             response = await anyio.to_thread.run_sync(make, request, limiter=limiter)
@@ -244,12 +245,12 @@ class ShareRoutes:
         return _tagged(request, version, lambda: preview_png(run, scene, rule))
 
 
-def _refusal(request: Request, sentence: str, status: int) -> Response:
+def _refusal(request: Request, told: str, status: int) -> Response:
     headers = {"Cache-Control": "no-store"}
     if "text/html" not in request.headers.get("accept", ""):
-        return PlainTextResponse(f"{sentence}\n", status_code=status, headers=headers)
+        return PlainTextResponse(f"{told}\n", status_code=status, headers=headers)
     policy = {"Content-Security-Policy": _ENDED_POLICY}
-    return HTMLResponse(ended_html(sentence), status_code=status, headers=headers | policy)
+    return HTMLResponse(ended_html(told), status_code=status, headers=headers | policy)
 
 
 def _origin(request: Request) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +23,9 @@ from samgeo_core.web.rules import rule_from_query
 from samgeo_core.web.selected import run_source, selected
 from samgeo_core.web.share_preview import PREVIEW_HW
 from samgeo_core.web.shares import Share
+from samgeo_core.words import _, ngettext, spoken_language, words_of_scripts
+from samgeo_core.words.catalogue import MARKED_WORDS, SPEAKER
+from samgeo_core.words.languages import LANGUAGES
 
 FOLDER = Path(__file__).parent / "share_page"
 STATIC = {
@@ -32,12 +34,16 @@ STATIC = {
     "share.js": "text/javascript",
     "share_layers.js": "text/javascript",
     "share_table.js": "text/javascript",
+    "words.js": "text/javascript",
 }
 """Our own files, by name."""
 
 LEAFLET = {"leaflet.css": "dist/leaflet.css", "leaflet.js": "dist/leaflet.js"}
 """Leaflet's files, by the name under which the page asks for them."""
 
+_SCRIPTS = tuple(
+    f"samgeo_core/web/share_page/{name}" for name in STATIC if name.startswith("share")
+)
 _DESCRIPTION_LENGTH = 300
 
 
@@ -71,7 +77,7 @@ def page_html(share: Share, run: Run, scene: Scene, address: PageAddress) -> str
     told = page_facts(share, run, scene, address)
     description = share.text.description.replace("\n", " ")[:_DESCRIPTION_LENGTH]
     texts = {
-        "title": share.text.title or "Shared map",
+        "title": share.text.title or _("Shared map"),
         "summary": description or told["summary"],
         "url": f"{address.origin}{address.path}",
         "picture": f"{address.origin}{address.path}/preview.png",
@@ -83,28 +89,36 @@ def page_html(share: Share, run: Run, scene: Scene, address: PageAddress) -> str
     escaped = {name: html.escape(text, quote=True) for name, text in texts.items()}
     # NOTE: such a block ends at "</script" whatever stands before it.
     facts = json.dumps(told).replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-    return _template("page.html").substitute(escaped, facts=facts)
+    return _in_words("page.html").substitute(escaped, facts=facts, language=spoken_language())
 
 
 def ended_html(sentence: str) -> str:
     """The page of a link that opens nothing."""
-    return _template("ended.html").substitute(sentence=html.escape(sentence))
+    told = {"sentence": html.escape(sentence), "language": spoken_language()}
+    return _in_words("ended.html").substitute(told)
 
 
 def page_facts(share: Share, run: Run, scene: Scene, address: PageAddress) -> dict[str, Any]:
     """All that the page's script must know, as plain JSON values."""
     frame, place = scene.frame, result_place(run)
     found = _count(share, run)
-    noun = "object" if found == 1 else "objects"
+    summary = ngettext(
+        "{n:,} object found in an image from above",
+        "{n:,} objects found in an image from above",
+        found,
+    )
     has_place = place.grid.crs is not None
     offered = offered_downloads(run)
     return {
         "at": address.path,
         "embedded": address.embedded,
-        "title": share.text.title or "Shared map",
+        "title": share.text.title or _("Shared map"),
         "description": share.text.description,
         "credits": share.text.credits,
-        "summary": f"{found:,} {noun} found in an image from above",
+        "summary": summary.format(n=found),
+        "language": spoken_language(),
+        "languages": {k: v for k, v in LANGUAGES.items() if k != spoken_language()},
+        "words": words_of_scripts(*_SCRIPTS),
         "count": found,
         "created": share.created,
         "expires": share.expires,
@@ -116,7 +130,7 @@ def page_facts(share: Share, run: Run, scene: Scene, address: PageAddress) -> di
         "by_view": run.is_streamed,
         "area": "area_m2" if has_place else "area_px",
         "downloads": [
-            {"filename": name, "title": offered[name].title}
+            {"filename": name, "title": _(offered[name].title)}
             for name in share.downloads
             if name in offered
         ],
@@ -125,21 +139,22 @@ def page_facts(share: Share, run: Run, scene: Scene, address: PageAddress) -> di
 
 def static_file(name: str) -> bytes | None:
     """One of our own files; None where there is none of this name."""
-    return (FOLDER / name).read_bytes() if name in STATIC else None
+    return _static(name) if name in STATIC else None
 
 
 @lru_cache(maxsize=1)
 def static_version() -> str:
     """A part of addresses that changes with our files, so that browsers may keep them."""
-    parts = b"".join((FOLDER / name).read_bytes() for name in sorted(STATIC))
+    parts = b"".join(_static(name) for name in sorted(STATIC))
     return hashlib.sha256(parts).hexdigest()[:12]
 
 
-def expiry_text(expires: float | None) -> str:
-    """When a link ends."""
-    if expires is None:
-        return "No end"
-    return f"Until {time.strftime('%Y-%m-%d %H:%M', time.gmtime(expires))} UTC"
+def _static(name: str) -> bytes:
+    if name != "words.js":
+        return (FOLDER / name).read_bytes()
+    # What scripts of the app have before them is a module here, which reads the page's words.
+    told = 'JSON.parse(document.getElementById("facts").textContent).words'
+    return f"{SPEAKER.read_text('utf-8')}\nuseWords({told});\nexport {{ _, ngettext }};\n".encode()
 
 
 def _count(share: Share, run: Run) -> int:
@@ -161,6 +176,8 @@ def _focus(run: Run, scene: Scene) -> list[list[float]]:
     return [[south, west], [north, east]]
 
 
-@lru_cache(maxsize=4)
-def _template(name: str) -> Template:
-    return Template((FOLDER / name).read_text(encoding="utf-8"))
+def _in_words(name: str) -> Template:
+    """A page of ours with its words in the reader's language."""
+    page = (FOLDER / name).read_text(encoding="utf-8")
+    words = MARKED_WORDS.sub(lambda m: html.escape(_(m[1]), quote=True).replace("$", "$$"), page)
+    return Template(words)

@@ -8,6 +8,7 @@ language; a compiled copy beside them could only be forgotten.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +17,11 @@ from pathlib import Path
 from samgeo_core.words.languages import ENGLISH, spoken_language
 
 LOCALE = Path(__file__).parent / "locale"
+SPEAKER = Path(__file__).parent / "words.js"
+"""What our scripts say their words with."""
+
+MARKED_WORDS = re.compile(r"\{\{ (.+?) \}\}")
+"""Words in HTML files."""
 
 
 @dataclass

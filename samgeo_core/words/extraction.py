@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samgeo_core import errors
+from samgeo_core.words.catalogue import MARKED_WORDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,6 +44,9 @@ def messages() -> list[Message]:
         found += python_messages(path.read_text(encoding="utf-8"), _name(path))
     for path in _files("*.js"):
         found += script_messages(path.read_text(encoding="utf-8"), _name(path))
+    for path in _files("*.html"):
+        text = path.read_text(encoding="utf-8")
+        found += (Message(mark[1], "", _name(path)) for mark in MARKED_WORDS.finditer(text))
     return found
 
 

@@ -1,4 +1,5 @@
 // A shared result: its controls, its table, and an address that holds what is in sight.
+import { _, ngettext } from "./words.js";
 import { COLORINGS, ResultMap } from "./share_layers.js";
 import { ObjectTable, element, isNumber, numberText } from "./share_table.js";
 
@@ -32,17 +33,27 @@ function writeHash() {
 }
 
 function sayWho() {
-  byId("figures").textContent = `${numberText(facts.count, 0)} object${facts.count === 1 ? "" : "s"}`;
-  const day = (seconds) => new Date(seconds * 1000).toLocaleDateString("en", { dateStyle: "long" });
-  const until = facts.expires === null ? "" : ` This link works until ${day(facts.expires)}.`;
-  byId("expiry").textContent = `Shared on ${day(facts.created)}.${until}`;
+  byId("figures").textContent = ngettext("{n} object", "{n} objects", facts.count, { n: numberText(facts.count, 0) });
+  const day = (seconds) => new Date(seconds * 1000).toLocaleDateString(facts.language, { dateStyle: "long" });
+  const told = [_("Shared on {day}.", { day: day(facts.created) })];
+  if (facts.expires !== null) told.push(_("This link works until {day}.", { day: day(facts.expires) }));
+  byId("expiry").textContent = told.join(" ");
   for (const name of ["description", "credits"]) {
     byId(name).hidden = !facts[name];
-    byId(name).textContent = name === "credits" ? `Image: ${facts.credits}` : facts.description;
+    byId(name).textContent = name === "credits" ? _("Image: {credits}", { credits: facts.credits }) : facts.description;
   }
   if (facts.embedded) {
-    const link = document.querySelector("header").appendChild(element("a", "", "Open the map"));
+    const link = document.querySelector("header").appendChild(element("a", "", _("Open the map")));
     Object.assign(link, { href: facts.at, target: "_blank", rel: "noopener noreferrer" });
+  }
+}
+
+// The address keeps what is in sight, in the other language too.
+function offerLanguages() {
+  for (const [tag, name] of Object.entries(facts.languages)) {
+    const link = byId("languages").appendChild(element("a", "", name));
+    Object.assign(link, { href: `?lang=${tag}`, lang: tag, hreflang: tag });
+    link.addEventListener("click", (event) => { event.preventDefault(); location.assign(`?lang=${tag}${location.hash}`); });
   }
 }
 
@@ -101,8 +112,9 @@ let rows = [];
 
 function fillTable() {
   const kept = rows.filter((row) => map.isShown(row));
-  const some = rows.length < facts.count ? `The ${numberText(rows.length, 0)} largest. ` : "";
-  table.set(kept, `${some}Choose a row to find its object on the map.`);
+  const told = [_("Choose a row to find its object on the map.")];
+  if (rows.length < facts.count) told.unshift(_("The {n} largest.", { n: numberText(rows.length, 0) }));
+  table.set(kept, told.join(" "));
 }
 
 async function loadRows(found) {
@@ -125,6 +137,7 @@ const table = new ObjectTable(byId("list"), facts.area, (id) => {
   map.show(id);
 });
 sayWho();
+offerLanguages();
 offerFiles();
 const map = new ResultMap(facts, state, {
   moved: writeHash,

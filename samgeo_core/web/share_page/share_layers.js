@@ -1,4 +1,5 @@
 // The map of a shared result: image, masks and outlines, and a legend that says what they mean.
+import { _, ngettext } from "./words.js";
 import { areaText, columnsOf, element, isNumber, numberText, textOf } from "./share_table.js";
 
 const CHUNK = 1000; // features added to the map per turn of the event loop
@@ -17,16 +18,16 @@ function rampColor(share) {
 const colorOf = (text) => (/^#[0-9a-f]{6}$/i.test(text ?? "") ? text : GREY);
 
 export const COLORINGS = {
-  one: { title: "One colour" },
-  object: { title: "Object" },
-  class: { title: "Class", needs: "class_name" },
-  area: { title: "Size" },
-  score: { title: "Quality", needs: "score" },
+  one: { title: _("One colour") },
+  object: { title: _("Object") },
+  class: { title: _("Class"), needs: "class_name" },
+  area: { title: _("Size") },
+  score: { title: _("Quality"), needs: "score" },
 };
 
 export class ResultMap {
   constructor(facts, state, heard) {
-    Object.assign(this, { facts, state, heard, items: [], chosen: null, note: "Loading…", inSight: 0 });
+    Object.assign(this, { facts, state, heard, items: [], chosen: null, note: _("Loading…"), inSight: 0 });
     this.map = L.map("map", {
       crs: facts.simple ? L.CRS.Simple : L.CRS.EPSG3857, minZoom: 0, maxZoom: facts.max_zoom, zoomSnap: 0.25, attributionControl: false,
     });
@@ -68,7 +69,7 @@ export class ResultMap {
     this.loaded = address;
     try {
       const response = await fetch(address, { signal: this.request.signal });
-      if (!response.ok) throw new Error(response.status === 410 ? "This link has ended" : "Outlines could not be loaded");
+      if (!response.ok) throw new Error(response.status === 410 ? _("This link has ended") : _("Outlines could not be loaded"));
       const { features, total } = await response.json();
       this.inSight = total ?? features.length;
       this.group.clearLayers();
@@ -151,9 +152,8 @@ export class ResultMap {
   drawLegend() {
     const { color } = this.state, box = this.legend, shown = this.items.filter((item) => this.isShown(item.row)).length;
     const whole = this.facts.by_view ? this.inSight : this.items.length;
-    const counted = shown < whole ? `${numberText(shown, 0)} of ${numberText(whole, 0)}` : numberText(shown, 0);
-    box.replaceChildren(element("div", "count", this.note || `${counted} object${whole === 1 ? "" : "s"}${this.facts.by_view ? " here" : ""}`));
-    if (this.facts.by_view && whole > this.items.length) box.appendChild(element("div", "quiet", "Zoom in to see all outlines"));
+    box.replaceChildren(element("div", "count", this.note || this.countText(shown, whole)));
+    if (this.facts.by_view && whole > this.items.length) box.appendChild(element("div", "quiet", _("Zoom in to see all outlines")));
     if (color === "class") this.classLines().forEach((line) => box.appendChild(line));
     if ((color === "area" || color === "score") && this.ends) {
       const isArea = color === "area", [low, high] = this.ends[isArea ? this.facts.area : "score"];
@@ -165,6 +165,14 @@ export class ResultMap {
     }
   }
 
+  countText(shown, whole) {
+    const n = numberText(shown, 0), total = numberText(whole, 0);
+    if (shown < whole && this.facts.by_view) return _("{n} of {total} objects here", { n, total });
+    if (shown < whole) return _("{n} of {total} objects", { n, total });
+    if (this.facts.by_view) return ngettext("{n} object here", "{n} objects here", whole, { n });
+    return ngettext("{n} object", "{n} objects", whole, { n });
+  }
+
   classLines() {
     const classes = new Map();
     for (const { row } of this.items) {
@@ -174,7 +182,7 @@ export class ResultMap {
     return [...classes].sort((a, b) => b[1].count - a[1].count).slice(0, MOST_CLASSES).map(([name, { color, count }]) => {
       const line = element("div", "line");
       line.appendChild(element("span", "swatch")).style.background = color;
-      line.appendChild(element("span", "", `${name || "No class"}: ${numberText(count, 0)}`));
+      line.appendChild(element("span", "", `${name || _("No class")}: ${numberText(count, 0)}`));
       return line;
     });
   }

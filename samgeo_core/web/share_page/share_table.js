@@ -1,5 +1,7 @@
 // The objects as a table that sorts, and the words and numbers in which objects are told.
 
+import { _ } from "./words.js";
+
 const STEP = 100; // rows shown at a time
 
 export const numberText = (value, digits) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
@@ -15,20 +17,20 @@ export function element(tag, className, text) {
 export const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
 const COLUMNS = [
-  { name: "object_id", title: "Object", digits: 0 },
-  { name: "class_name", title: "Class" },
-  { name: "area_m2", title: "Area, m²", digits: 1 },
-  { name: "area_px", title: "Area, px", digits: 0 },
-  { name: "perimeter_m", title: "Perimeter, m", digits: 1 },
-  { name: "score", title: "Quality", digits: 3 },
+  { name: "object_id", title: _("Object"), digits: 0 },
+  { name: "class_name", title: _("Class") },
+  { name: "area_m2", title: _("Area, m²"), digits: 1 },
+  { name: "area_px", title: _("Area, px"), digits: 0 },
+  { name: "perimeter_m", title: _("Perimeter, m"), digits: 1 },
+  { name: "score", title: _("Quality"), digits: 3 },
 ];
 
 const tells = (row, name) => isNumber(row[name]) || (typeof row[name] === "string" && row[name] !== "");
 
 // Large areas and lengths in the unit that people count them in.
 const LARGE = {
-  area_m2: { title: "Area, km²", from: 1e7, scale: 1e6, digits: 2 },
-  perimeter_m: { title: "Perimeter, km", from: 1e5, scale: 1e3, digits: 1 },
+  area_m2: { title: _("Area, km²"), from: 1e7, scale: 1e6, digits: 2 },
+  perimeter_m: { title: _("Perimeter, km"), from: 1e5, scale: 1e3, digits: 1 },
 };
 
 function inUnit(column, rows) {
@@ -50,8 +52,8 @@ export function textOf(row, { name, digits, scale }) {
 // An area as text, for itself.
 export function areaText(value, area) {
   if (area === "area_px") return `${numberText(value, 0)} px`;
-  if (value >= LARGE.area_m2.from / 10) return `${numberText(value / LARGE.area_m2.scale, value < 1e8 ? 1 : 0)} km²`;
-  return `${numberText(value, value < 100 ? 1 : 0)} m²`;
+  if (value >= LARGE.area_m2.from / 10) return _("{n} km²", { n: numberText(value / LARGE.area_m2.scale, value < 1e8 ? 1 : 0) });
+  return _("{n} m²", { n: numberText(value, value < 100 ? 1 : 0) });
 }
 
 export class ObjectTable {
