@@ -34,6 +34,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     background.start()
     context.jobs.start()
     context.overviews.ask_for_all()
+    context.basemaps.resume()
     try:
         yield {}
     finally:
@@ -41,6 +42,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         context.jobs.close()
         background.stop()
         context.overviews.close()
+        context.basemaps.close()
         context.picks.close()
         context.teaching.close()
 

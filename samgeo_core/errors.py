@@ -60,4 +60,4 @@ class AddressError(SamGeoError):
 
 
 class FetchError(SamGeoError):
-    """What lies at an address can't be fetched: no connection, too slow, too large, an error there."""
+    """What lies at an address can't be fetched: not there, too slow, too large, an error."""

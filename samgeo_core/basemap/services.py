@@ -13,7 +13,7 @@ from samgeo_core.basemap.xml_text import parse, tag_name
 from samgeo_core.errors import FetchError, ParameterError
 from samgeo_core.net.client import GuardedClient
 
-MAX_CAPABILITIES_BYTES = 30_000_000
+MAX_CAPABILITIES_BYTES = 20_000_000
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ _FIELD = re.compile(r"\{([^{}]*)\}")
 IMAGE_FORMATS = ("image/jpeg", "image/png", "image/webp", "image/vnd.jpeg-png", "image/png8")
 """What is asked of services, what is best first: photographs are smallest as JPEG."""
 
-MAX_LAYERS = 5000
+MAX_LAYERS = 2000
 _DEFAULT_SUBDOMAINS = ("a", "b", "c")
 
 

@@ -9,6 +9,7 @@ from samgeo_core.progress import Monitor
 from samgeo_core.settings import Settings, get_settings
 from samgeo_core.web.assets import Assets
 from samgeo_core.web.audit import AuditLog
+from samgeo_core.web.basemaps import BasemapDesk
 from samgeo_core.web.estimates import Estimator
 from samgeo_core.web.jobs import JobRunner
 from samgeo_core.web.overviews import OverviewMaker
@@ -37,6 +38,7 @@ class AppContext:
         audit: what happened, and when.
         uploads: files that haven't arrived whole yet.
         overviews: makes smaller copies of large rasters.
+        basemaps: areas of tiled maps that become images.
     """
 
     settings: Settings
@@ -50,6 +52,7 @@ class AppContext:
     audit: AuditLog
     uploads: Uploads
     overviews: OverviewMaker
+    basemaps: BasemapDesk
 
     @classmethod
     def create(cls, settings: Settings) -> AppContext:
@@ -74,7 +77,7 @@ class AppContext:
         overviews = OverviewMaker(store, settings.free_disk_bytes)
         context = cls(
             settings, store, jobs, estimates, TileRenderer(), assets, picks, teaching, audit,
-            Uploads(store, settings), overviews,
+            Uploads(store, settings), overviews, BasemapDesk(store, settings, overviews.ask),
         )  # fmt: skip
         return context
 
@@ -107,7 +110,7 @@ class AppContext:
 
         Results that a visitor made of images of others go, too.
         """
-        deleted = self.uploads.cancel_all_of(owner)
+        deleted = self.uploads.cancel_all_of(owner) + self.basemaps.cancel_all_of(owner)
         for scene in self.store.scenes(owner):
             deleted += 1 + len(self.store.runs(scene_id=scene.scene_id))
             self.delete_scene(scene.scene_id)

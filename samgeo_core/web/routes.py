@@ -27,13 +27,16 @@ from starlette.routing import BaseRoute, Route
 
 from samgeo_core.config import SelectionRule
 from samgeo_core.errors import (
+    AddressError,
     ConflictError,
     ExportError,
+    FetchError,
     NotFoundError,
     ParameterError,
     RasterError,
     SamGeoError,
 )
+from samgeo_core.web.basemap_routes import BasemapRoutes
 from samgeo_core.web.classes import classes_version
 from samgeo_core.web.compare_routes import CompareRoutes
 from samgeo_core.web.context import AppContext
@@ -67,6 +70,8 @@ STATUS_BY_ERROR: tuple[tuple[type[SamGeoError], int], ...] = (
     (ConflictError, 409),
     (ParameterError, 400),
     (RasterError, 404),
+    (AddressError, 403),
+    (FetchError, 502),
     (ExportError, 422),
     (SamGeoError, 500),
 )
@@ -199,6 +204,7 @@ def build_routes(context: AppContext, base: str = "") -> list[BaseRoute]:
     asked += EditRoutes(context, base).handlers
     asked += CompareRoutes(context).handlers
     asked += UploadRoutes(context).handlers
+    asked += BasemapRoutes().handlers
     ours = [Route(prefix + path, _guarded(run), methods=[method]) for method, path, run in asked]
     return [*ours, *ShareRoutes(context, base).routes]
 

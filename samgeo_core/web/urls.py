@@ -24,6 +24,11 @@ def tile_template(scene: Scene, base: str = "") -> str:
     return f"{base_path(base)}/tiles/{scene.scene_id}/{{z}}/{{x}}/{{y}}.png?v={version}"
 
 
+def basemap_template(map_id: str, base: str = "") -> str:
+    """Leaflet template of the tiles of a basemap that comes through this server."""
+    return f"{base_path(base)}/basemaps/{map_id}/{{z}}/{{x}}/{{y}}"
+
+
 def label_template(run: Run, base: str = "", rule: Mapping[str, str] | None = None) -> str:
     """Leaflet template of a run's mask tiles; ``rule`` as `rules.rule_query` gives it."""
     return f"{base_path(base)}/runs/{run.run_id}/labels/{{z}}/{{x}}/{{y}}.png{_query(rule)}"
