@@ -136,7 +136,7 @@ def propose_rule(
     if n < LEAST_OBJECTS:
         raise ParameterError(
             f"A proposal needs at least {LEAST_OBJECTS} reference objects on the image, better "
-            f"{ADVISED_OBJECTS}; there {'is' if n == 1 else 'are'} {n}."
+            f"{ADVISED_OBJECTS}, got {n}."
         )
     near = pool_near(pool, targets.boxes_xyxy)
     search = _Search(near, targets, own, iou, monitor)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from samgeo_core.errors import ParameterError
 from samgeo_core.windows import ShapeHW
+from samgeo_core.words import N_
 
 MOST_POINTS = 256
 MOST_CORNERS = 10_000
@@ -89,17 +90,22 @@ class ObjectPrompts:
             ParameterError: a point lies outside, or box or polygon don't touch the raster.
         """
         height, width = shape_hw
-        size = f"the raster of {width} x {height} px"
         outside = ((self.points_xy < 0) | (self.points_xy > (width, height))).any(axis=1)
         if outside.any():
             x, y = self.points_xy[outside][0]
-            raise ParameterError(f"The point ({x:.1f}, {y:.1f}) lies outside {size}: move it in.")
-        for name, array in (("box", self.box_xyxy), ("polygon", self.polygon_xy)):
+            raise ParameterError(
+                f"The point ({x:.1f}, {y:.1f}) lies outside the raster of {width} x {height} px: "
+                "move it in."
+            )
+        for name, array in ((N_("box"), self.box_xyxy), (N_("polygon"), self.polygon_xy)):
             if array is None:
                 continue
             xy = np.asarray(array).reshape(-1, 2)
             if (xy.max(0) <= 0).any() or (xy.min(0) >= (width, height)).any():
-                raise ParameterError(f"The {name} lies outside {size}: draw it on the raster.")
+                raise ParameterError(
+                    f"The {name} lies outside the raster of {width} x {height} px: draw it on the "
+                    "raster."
+                )
 
     def _bounds(self, points_xy: NDArray[np.float64]) -> BoxXYXY:
         parts = [points_xy]

@@ -28,12 +28,13 @@ from rasterio.errors import (
 from rasterio.session import DummySession
 
 from samgeo_core.errors import RasterError, RasterTooLargeError, UnsupportedFormatError
+from samgeo_core.words import N_
 
 _log = logging.getLogger(__name__)
 
 _MAGIC_BYTES = 512
 
-FORMATS_SENTENCE = "GeoTIFF (also COG), PNG, JPEG and JPEG 2000 files can be opened"
+FORMATS_SENTENCE = N_("GeoTIFF (also COG), PNG, JPEG and JPEG 2000 files can be opened")
 
 _DRIVERS_BY_MAGIC = (
     (b"II*\0", "GTiff"),
@@ -47,29 +48,30 @@ _DRIVERS_BY_MAGIC = (
 )
 """First bytes of a file, as the formats' specifications fix them, and the GDAL driver for it."""
 
+_NO_KNOWN_KIND = N_("no image of a known format")
 _KINDS_BY_MAGIC = (
-    (b"PK\x03\x04", "a zip archive (unpack it first)"),
-    (b"\x1f\x8b", "a gzip archive (unpack it first)"),
-    (b"Rar!", "a RAR archive (unpack it first)"),
-    (b"7z\xbc\xaf", "a 7-Zip archive (unpack it first)"),
-    (b"<VRTDataset", "a GDAL virtual raster (VRT), which only points to other files"),
-    (b"<GDAL_WMS", "a GDAL web map description, which only points to an address"),
-    (b"<WMS_", "a GDAL web map description, which only points to an address"),
-    (b"<?xml", "an XML document"),
-    (b"<!DOCTYPE", "a web page"),
-    (b"<html", "a web page"),
-    (b"{", "a JSON document (GeoJSON is vector data, not an image)"),
-    (b"SQLite format 3", "an SQLite database (GeoPackage or MBTiles)"),
-    (b"\0\0\x27\x0a", "a shapefile (vector data, not an image)"),
-    (b"fgb", "a FlatGeobuf file (vector data, not an image)"),
-    (b"PAR1", "a Parquet file (vector data, not an image)"),
-    (b"%PDF", "a PDF document"),
-    (b"\x89HDF", "an HDF5 or NetCDF-4 file"),
-    (b"CDF", "a NetCDF file"),
-    (b"GIF8", "a GIF image"),
-    (b"BM", "a BMP image"),
-    (b"RIFF", "a RIFF file (WebP, WAV, …)"),
-    (b"GRIB", "a GRIB file"),
+    (b"PK\x03\x04", N_("a zip archive (unpack it first)")),
+    (b"\x1f\x8b", N_("a gzip archive (unpack it first)")),
+    (b"Rar!", N_("a RAR archive (unpack it first)")),
+    (b"7z\xbc\xaf", N_("a 7-Zip archive (unpack it first)")),
+    (b"<VRTDataset", N_("a GDAL virtual raster (VRT), which only points to other files")),
+    (b"<GDAL_WMS", N_("a GDAL web map description, which only points to an address")),
+    (b"<WMS_", N_("a GDAL web map description, which only points to an address")),
+    (b"<?xml", N_("an XML document")),
+    (b"<!DOCTYPE", N_("a web page")),
+    (b"<html", N_("a web page")),
+    (b"{", N_("a JSON document (GeoJSON is vector data, not an image)")),
+    (b"SQLite format 3", N_("an SQLite database (GeoPackage or MBTiles)")),
+    (b"\0\0\x27\x0a", N_("a shapefile (vector data, not an image)")),
+    (b"fgb", N_("a FlatGeobuf file (vector data, not an image)")),
+    (b"PAR1", N_("a Parquet file (vector data, not an image)")),
+    (b"%PDF", N_("a PDF document")),
+    (b"\x89HDF", N_("an HDF5 or NetCDF-4 file")),
+    (b"CDF", N_("a NetCDF file")),
+    (b"GIF8", N_("a GIF image")),
+    (b"BM", N_("a BMP image")),
+    (b"RIFF", N_("a RIFF file (WebP, WAV, …)")),
+    (b"GRIB", N_("a GRIB file")),
 )
 
 _GDAL_OPTIONS = {
@@ -132,9 +134,7 @@ def driver_of(head: bytes, name: str) -> str:
             return driver
     text = head[:_MAGIC_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
     kind = next((kind for magic, kind in _KINDS_BY_MAGIC if text.startswith(magic)), None)
-    raise UnsupportedFormatError(
-        f"{name} is {kind or 'no image of a known format'}; {FORMATS_SENTENCE}."
-    )
+    raise UnsupportedFormatError(f"{name} is {kind or _NO_KNOWN_KIND}; {FORMATS_SENTENCE}.")
 
 
 def local_file(path: str | Path) -> Path:

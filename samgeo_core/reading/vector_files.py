@@ -20,8 +20,15 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from samgeo_core.errors import ParameterError, SamGeoError
+from samgeo_core.words import N_
 
 logger = logging.getLogger(__name__)
+
+_NOUNS = (
+    *(N_("objects"), N_("prompts"), N_("reference objects")),
+    *(N_("Objects"), N_("Prompts"), N_("Reference objects")),
+)
+"""What files are asked for, as it stands in sentences."""
 
 SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".zip", ".kml", ".fgb")
 

@@ -43,10 +43,13 @@ def check_storage(store: Store, settings: Settings, owner: str, more_bytes: int 
         return
     used = used_bytes(store, owner)
     if used >= most or used + more_bytes > most:
-        more = f", and {more_bytes / 1e6:,.1f} MB would come on top" if more_bytes else ""
         raise ParameterError(
             f"Your images and results take {used / 1e6:,.1f} MB of the {most / 1e6:,.1f} MB that a "
-            f"visitor may have here{more}: delete some that you don't need any more."
+            f"visitor may have here, and {more_bytes / 1e6:,.1f} MB would come on top: delete some "
+            "that you don't need any more."
+            if more_bytes
+            else f"Your images and results take {used / 1e6:,.1f} MB of the {most / 1e6:,.1f} MB "
+            "that a visitor may have here: delete some that you don't need any more."
         )
 
 

@@ -75,9 +75,9 @@ class ShareText:
             ParameterError: one of the texts is too long.
         """
         limits = (
-            ("title", TITLE_LENGTH),
-            ("description", TEXT_LENGTH),
-            ("credits", CREDITS_LENGTH),
+            (N_("title"), TITLE_LENGTH),
+            (N_("description"), TEXT_LENGTH),
+            (N_("credits"), CREDITS_LENGTH),
         )
         made = {}
         for name, most in limits:
@@ -207,8 +207,11 @@ class Shares:
         if share is None:
             raise unknown
         if not share.is_good(now):
-            ended = "has been taken back" if share.revoked is not None else "has expired"
-            raise GoneError(f"This link {ended}; ask who sent it for a new one.")
+            raise GoneError(
+                "This link has been taken back; ask who sent it for a new one."
+                if share.revoked is not None
+                else "This link has expired; ask who sent it for a new one."
+            )
         return share, run
 
     def of_run(self, run: Run, now: float | None = None) -> list[Share]:

@@ -240,8 +240,10 @@ class Store:
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError):
-                why = f"The run can't be kept ({error.strerror})"
-                raise ExportError(f"{why}: ask who runs the server to check its disk.") from error
+                raise ExportError(
+                    f"The run can't be kept ({error.strerror}): ask who runs the server to check "
+                    "its disk."
+                ) from error
             raise
         self._tell("run made", owner, run=run_id, scene=scene.scene_id)
         return run
