@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.ui.basemap_panel import basemap_panel
 from pages.ui.display import display_form, look_at
 from pages.ui.errors import friendly
 from pages.ui.facts import raster_advice, raster_facts
@@ -22,6 +23,7 @@ def _welcome() -> None:
     st.markdown(_("Drop in an image or take a sample. Images stay on this server."))
     upload_box()
     server_files()
+    basemap_panel()
     recent_scenes()
     st.subheader(_("Or start with a sample"), anchor=False)
     sample_gallery()
@@ -61,6 +63,7 @@ def _others() -> None:
         server_files()
         recent_scenes()
         sample_gallery()
+    basemap_panel()
     your_data()
 
 

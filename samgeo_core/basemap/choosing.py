@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from samgeo_core.basemap.providers import named_source
 from samgeo_core.basemap.services import ask_service, is_template, template_source
 from samgeo_core.basemap.source import TileSource
+from samgeo_core.errors import ParameterError
+from samgeo_core.geogrid import BoundsLonLat
 from samgeo_core.net.client import GuardedClient
 
 
@@ -34,3 +37,18 @@ def find_source(
     else:
         source = named_source(wanted)
     return source if attribution is None else replace(source, attribution=attribution)
+
+
+def parse_bbox(text: str) -> BoundsLonLat:
+    """West, south, east, north of a text with commas or spaces.
+
+    Raises:
+        ParameterError: not four numbers.
+    """
+    try:
+        west, south, east, north = map(float, re.split(r"[\s,;]+", text.strip()))
+    except ValueError:
+        raise ParameterError(
+            f"An area is four numbers, west,south,east,north, in degrees, got {text[:80]!r}."
+        ) from None
+    return west, south, east, north

@@ -54,6 +54,7 @@ def template_source(address: str, attribution: str = "", *, max_zoom: int = 22) 
         ParameterError: they aren't those of a tiled map.
     """
     host = urlsplit(address).netloc.split("{")[-1].rpartition("}")[2].lstrip(".")
+    host = host.rpartition(":")[0] or host
     return TileSource(
         host or "Tiles", address.strip(), attribution or host, max_zoom=max_zoom,
         tile_px=256 if "{bbox" in address.lower() else None,

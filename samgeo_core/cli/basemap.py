@@ -48,7 +48,7 @@ def add_basemap_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
 def run_basemap(args: argparse.Namespace) -> int:
     """Fetch an area, or say what it would be."""
     from samgeo_core.basemap.area import BasemapArea, fetch_basemap
-    from samgeo_core.basemap.choosing import find_source
+    from samgeo_core.basemap.choosing import find_source, parse_bbox
     from samgeo_core.basemap.providers import DEFAULT_NAME
     from samgeo_core.net.client import shared_client
 
@@ -73,21 +73,6 @@ def run_basemap(args: argparse.Namespace) -> int:
     if made.sentence:
         sys.stderr.write(f"{made.sentence}\n")
     return 0
-
-
-def parse_bbox(text: str) -> tuple[float, float, float, float]:
-    """West, south, east, north of a text with commas or spaces.
-
-    Raises:
-        ParameterError: not four numbers.
-    """
-    try:
-        west, south, east, north = map(float, re.split(r"[\s,;]+", text.strip()))
-    except ValueError:
-        raise ParameterError(
-            f"An area is four numbers, west,south,east,north, in degrees, got {text[:80]!r}."
-        ) from None
-    return west, south, east, north
 
 
 def _list() -> int:

@@ -116,6 +116,8 @@ def running(
         "SAMGEO_DATA_DIR": str(data_dir),
         "SAMGEO_INPUT_DIR": str(input_dir),
         "SAMGEO_OFFLINE": "1",
+        # The tests' own tile server and images by address; nothing else.
+        "SAMGEO_ALLOWED_HOSTS": "127.0.0.1",
     }
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.address", "127.0.0.1", "--server.port", str(port)]
