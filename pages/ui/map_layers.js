@@ -332,6 +332,16 @@ window.samgeo = window.samgeo || (() => {
     fit();
   }
 
+  // What Leaflet says by itself.
+  function sayControls(container) {
+    const said = { "zoom-in": _("Zoom in"), "zoom-out": _("Zoom out"), "layers-toggle": _("Layers") };
+    for (const [name, words] of Object.entries(said)) {
+      const control = container.querySelector(`.leaflet-control-${name}`);
+      control?.setAttribute("title", words);
+      control?.setAttribute("aria-label", words);
+    }
+  }
+
   function setup(map, layers, { scale, bounds }) {
     Object.assign(state, { map, layers });
     const legend = L.control({ position: "bottomleft" });
@@ -345,6 +355,7 @@ window.samgeo = window.samgeo || (() => {
     if (layers.objects) map.on("moveend resize overlayadd", follow);
     if (layers.basemap) watchBasemap(map, layers.basemap);
     map.attributionControl.setPrefix(false);
+    sayControls(map.getContainer());
     keepInSight(map, bounds);
     drawLegend();
   }

@@ -52,6 +52,7 @@ def language_buttons() -> None:
             st.button(name, key=f"language_{tag}", type="tertiary", on_click=_choose, args=(tag,))
     _renderer()(
         data={
+            "words": script_words("language.js"),
             "language": now,
             "cookie": COOKIE,
             "chosen": bool(st.session_state.get(f"{_KEY}_chosen")),
@@ -101,5 +102,6 @@ def key_of_language(key: str) -> str:
 
 @cache
 def _renderer() -> ComponentRenderer:
-    code = (Path(__file__).parent / "language.js").read_text(encoding="utf-8")
-    return st.components.v2.component("studio_language", html="<span hidden></span>", js=code)
+    return st.components.v2.component(
+        "studio_language", html="<span hidden></span>", js=script("language.js")
+    )

@@ -38,6 +38,11 @@ export class ResultMap {
     this.renderer = L.canvas({ padding: 0.3, tolerance: 4 });
     if (!facts.simple) L.control.scale({ imperial: false, position: "bottomright" }).addTo(this.map);
     this.drawLegendBox();
+    for (const [name, words] of [["in", _("Zoom in")], ["out", _("Zoom out")]]) {
+      const control = this.map.getContainer().querySelector(`.leaflet-control-zoom-${name}`);
+      control.title = words;
+      control.setAttribute("aria-label", words);
+    }
     if (state.at) this.map.setView(state.at.slice(0, 2), state.at[2], { animate: false });
     else this.home();
     this.image.addTo(this.map);
