@@ -53,7 +53,13 @@ def _show_scene(scene: Scene) -> None:
             display_form(scene)
     with left:
         tiles = tile_template(scene, base_url())
-        image_map = build_map(scene.frame, tiles, objects=False, basemap=satellite_at_start())
+        image_map = build_map(
+            scene.frame,
+            tiles,
+            objects=False,
+            basemap=satellite_at_start(),
+            credit=scene.raster.attribution,
+        )
         show_map(image_map, MapView(), key=f"open_{scene.scene_id}", height=560)
 
 

@@ -29,7 +29,11 @@ def _save(scene: Scene, session: PickSession) -> None:
 def _work(scene: Scene, session: PickSession) -> None:
     # NOTE: the map's script must not change while it is used, or it would be drawn anew.
     pick_map = build_map(
-        scene.frame, tile_template(scene, base_url()), objects=False, basemap=satellite_at_start()
+        scene.frame,
+        tile_template(scene, base_url()),
+        objects=False,
+        basemap=satellite_at_start(),
+        credit=scene.raster.attribution,
     )
     pick_map.add_child(PickElement(scene.frame, pick_url(session, base_url())))
     show_pick_map(pick_map, key=f"pick_{session.session_id}")

@@ -182,6 +182,7 @@ def _map(run: Run, view: MapView) -> None:
         focus=None if run.area is None else window_bounds(scene.frame, run.area),
         editing=is_owner(run) and not run.is_streamed,
         keep_view=True,
+        credit=scene.raster.attribution,
     )
     show_map(result_map, view, key=map_key(run), height=560)
 

@@ -65,7 +65,12 @@ def _actions(scene: Scene, choice: Choice, busy: bool) -> Window | None:
 
 def _map(scene: Scene, run: Run | None, area: Window | None) -> None:
     frame = scene.frame
-    image_map = build_map(frame, tile_template(scene, base_url()), basemap=satellite_at_start())
+    image_map = build_map(
+        frame,
+        tile_template(scene, base_url()),
+        basemap=satellite_at_start(),
+        credit=scene.raster.attribution,
+    )
     source = objects_source(run) if run is not None and run.state == "done" else {}
     view = MapView(**source, area=None if area is None else outline(frame, area))
     clicked = show_map(image_map, view, key=f"segment_{scene.scene_id}", height=560, clicks=True)

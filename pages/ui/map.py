@@ -17,6 +17,7 @@ from folium.map import Layer
 from folium.template import Template
 from streamlit_folium import st_folium
 
+from pages.ui.text import markup
 from pages.ui.words import key_of_language, speaking_script
 from samgeo_core.web.context import get_context
 from samgeo_core.web.frame import MapFrame
@@ -185,10 +186,13 @@ def _own_file(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
-def _tiles(url: str, name: str, frame: MapFrame, *, show: bool = True) -> folium.TileLayer:
+def _tiles(
+    url: str, name: str, frame: MapFrame, *, show: bool = True, credit: str = ""
+) -> folium.TileLayer:
     layer = folium.TileLayer(
         tiles=url,
-        attr=" ",
+        # NOTE: this is text of whoever made the file, and Leaflet takes it as HTML.
+        attr=markup(credit) or " ",
         name=name,
         overlay=True,
         show=show,
@@ -223,6 +227,7 @@ def build_map(
     focus: Bounds | None = None,
     editing: bool = False,
     keep_view: bool = False,
+    credit: str | None = None,
 ) -> folium.Map:
     """A map of one raster with its layers, all but the basemap from our own origin.
 
@@ -236,6 +241,7 @@ def build_map(
         focus: what fills the map at the start; None takes the whole raster.
         editing: whether `MapView.editing` may show tools for corrections.
         keep_view: whether the page's address holds what is in sight.
+        credit: whom to name for the raster.
     """
     studio_map = folium.Map(
         tiles=None,
@@ -255,7 +261,7 @@ def build_map(
     layers: dict[str, Layer] = {}
     if frame.is_geographic:
         layers["basemap"] = _basemap(frame, basemap)
-    layers["image"] = _tiles(image_url, _("Image"), frame)
+    layers["image"] = _tiles(image_url, _("Image"), frame, credit=credit or "")
     if masks_url is not None:
         layers["masks"] = _tiles(masks_url, _("Masks"), frame, show=False)
     if objects:

@@ -123,5 +123,8 @@ def no_image(body: bytes, host: str) -> FetchError:
     """What came instead of a tile, in a sentence: the reason that a service tells, if it does."""
     root = parse(body[:100_000])
     reason = "" if root is None else " ".join(" ".join(root.itertext()).split())[:200]
-    told = f" It says: “{reason}”" if reason else ""
-    return FetchError(f"“{host}” doesn't send JPEG, PNG or WebP images for tiles.{told}")
+    if reason:
+        return FetchError(
+            f"“{host}” doesn't send JPEG, PNG or WebP images for tiles. It says: “{reason}”"
+        )
+    return FetchError(f"“{host}” doesn't send JPEG, PNG or WebP images for tiles.")

@@ -289,15 +289,19 @@ def _sentences(target: Target, limits: Limits, watch: Watch) -> Iterator[None]:
         if watch.expired:
             raise _too_slow(target, limits) from error
         if isinstance(error, SSLError):
-            message = f"“{target.host}” has no valid certificate."
-        elif isinstance(error, HTTPTimeout | EmptyPoolError) and not isinstance(
-            error,
-            NewConnectionError,  # which urllib3 counts among those that took too long
-        ):
-            message = f"“{target.host}” didn't answer in {limits.step_s:g} seconds."
-        else:
-            message = f"The connection to “{target.host}” failed."
-        raise FetchError(f"{message} Check the address, or try again later.") from error
+            raise FetchError(
+                f"“{target.host}” has no valid certificate. Check the address, or try again later."
+            ) from error
+        # NOTE: urllib3 counts a connection that was refused among those that took too long.
+        slow = isinstance(error, HTTPTimeout | EmptyPoolError)
+        if slow and not isinstance(error, NewConnectionError):
+            raise FetchError(
+                f"“{target.host}” didn't answer in {limits.step_s:g} seconds. Check the address, "
+                "or try again later."
+            ) from error
+        raise FetchError(
+            f"The connection to “{target.host}” failed. Check the address, or try again later."
+        ) from error
     if watch.expired:
         raise _too_slow(target, limits)
 

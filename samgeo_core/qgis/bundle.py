@@ -146,6 +146,7 @@ def write_run_project(
     rasters: Mapping[str, tuple[str, RasterStyle | None]],
     layers: BundleLayers,
     title: str,
+    credit: str = "",
 ) -> None:
     """Write the project of a run.
 
@@ -156,6 +157,7 @@ def write_run_project(
         rasters: titles and styles of rasters beside it by their names; image.tif is on.
         layers: see there.
         title: of the project.
+        credit: whom to name for the image.
     """
     crs = pyproj_crs(layers.grid.crs)
     found = [
@@ -165,7 +167,14 @@ def write_run_project(
     ]
     found += [
         ProjectLayer(
-            told, name, "gdal", "", style, name == IMAGE, "" if name == IMAGE else "Rasters"
+            told,
+            name,
+            "gdal",
+            "",
+            style,
+            name == IMAGE,
+            "" if name == IMAGE else "Rasters",
+            credit if name == IMAGE else "",
         )
         for name, (told, style) in rasters.items()
     ]

@@ -76,7 +76,8 @@ def project_files(
     tables = add_layers(package, run_dir, layers)
     styled, written = write_raster_styles(files, folder, record)
     title = str(record.get("raster", "Objects"))
-    write_run_project(folder / PROJECT, _PACKAGE, tables, styled, layers, title)
+    credit = str(record.get("attribution", ""))
+    write_run_project(folder / PROJECT, _PACKAGE, tables, styled, layers, title, credit)
     files |= {PROJECT: folder / PROJECT, _PACKAGE: package, **written}
     some = pyogrio.read_dataframe(package, OBJECTS, max_features=1)
     text = bundle_readme(gpd.GeoDataFrame(some), [*files], count=len(sizes), record=record)

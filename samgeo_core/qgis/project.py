@@ -27,6 +27,7 @@ class ProjectLayer:
         style: of vectors or rasters; None leaves it to QGIS.
         shown: whether it is switched on.
         group: under which it stands; "" under none.
+        credit: whom to name for it.
     """
 
     title: str
@@ -36,6 +37,7 @@ class ProjectLayer:
     style: Style | RasterStyle | None = None
     shown: bool = True
     group: str = ""
+    credit: str = ""
 
     @property
     def is_vector(self) -> bool:
@@ -128,6 +130,8 @@ def _map_layer(layer: ProjectLayer, layer_id: str, crs: CRS | None) -> Element:
     SubElement(item, "id").text = layer_id
     SubElement(item, "datasource").text = layer.datasource
     SubElement(item, "layername").text = layer.title
+    if layer.credit:
+        SubElement(item, "attribution").text = layer.credit
     _add_crs(SubElement(item, "srs"), CRS(3857) if layer.provider == "wms" else crs)
     provider = SubElement(item, "provider", {"encoding": "UTF-8"} if layer.is_vector else {})
     provider.text = layer.provider

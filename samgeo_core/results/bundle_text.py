@@ -64,6 +64,7 @@ def bundle_readme(
             "",
             f"Objects: {len(frame) if count is None else count}",
             f"Coordinate reference system: {place}",
+            *_credit(record),
             "",
             "Files",
             *(f"  {name:<22} {_FILES[name]}" for name in shown),
@@ -74,6 +75,12 @@ def bundle_readme(
             *_made_again(record),
         ]
     )
+
+
+def _credit(record: Mapping[str, Any] | None) -> list[str]:
+    """Whom to name for the image, where it says."""
+    credit = (record or {}).get("attribution")
+    return [f"Image: {credit}"] if credit else []
 
 
 def _made_again(record: Mapping[str, Any] | None) -> list[str]:

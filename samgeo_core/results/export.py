@@ -236,7 +236,8 @@ def _write_project(
     tables = add_layers(package, run_dir, layers)
     styled, written = write_raster_styles(files, folder, _record_of(files))
     title = str(_record_of(files).get("raster", "Objects"))
-    write_run_project(folder / PROJECT, package.name, tables, styled, layers, title)
+    credit = str(_record_of(files).get("attribution", ""))
+    write_run_project(folder / PROJECT, package.name, tables, styled, layers, title, credit)
     return {PROJECT: folder / PROJECT, **written}
 
 

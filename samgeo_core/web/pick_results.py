@@ -192,6 +192,7 @@ def _record(
         # NOTE: the name on disk is ours; people know the image by theirs.
         "raster": scene.name,
         "raster_sha256": raster.sha256,
+        **({} if raster.attribution is None else {"attribution": raster.attribution}),
         "area_px": list(window.box_xyxy),
         "model": config.model,
         "model_sha256": weights_sha256(config.model),

@@ -114,7 +114,7 @@ def page_facts(share: Share, run: Run, scene: Scene, address: PageAddress) -> di
         "embedded": address.embedded,
         "title": share.text.title or _("Shared map"),
         "description": share.text.description,
-        "credits": share.text.credits,
+        "credits": _credits(share.text.credits, scene.raster.attribution or ""),
         "summary": summary.format(n=found),
         "language": spoken_language(),
         "languages": {k: v for k, v in LANGUAGES.items() if k != spoken_language()},
@@ -135,6 +135,11 @@ def page_facts(share: Share, run: Run, scene: Scene, address: PageAddress) -> di
             if name in offered
         ],
     }
+
+
+def _credits(given: str, own: str) -> str:
+    """Whom to name: as the owner of the link wrote, and always whom the image itself names."""
+    return " · ".join(filter(None, (given, "" if own in given else own)))
 
 
 def static_file(name: str) -> bytes | None:
