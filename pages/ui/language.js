@@ -15,7 +15,7 @@ function streamlitsWords() {
     "Press Enter to submit form": _("Press Enter to submit"), "Press Enter to apply": _("Press Enter to apply"),
     "Press Ctrl+Enter to apply": _("Press Ctrl+Enter to apply"), "Clear all": _("Clear all"), "Clear value": _("Clear all"),
     "No results": _("No results"), "No options to select.": _("No options to select."), "Select all": _("Select all"),
-    "Running...": _("Working…"), "Stop": _("Stop"), "Open": _("Open"), "Close": _("Close"), "Rerun": _("Run again"),
+    "Running...": _("Working…"), "Stop": _("Stop"), "Open": _("Open"), "Close": _("Close"), "Rerun": _("Run again"), "Help": _("Help"),
     "Connection error": _("Connection error"), "Connecting": _("Connecting…"),
     "streamlit_folium.st_folium": _("Map"),
   };
@@ -71,7 +71,8 @@ class Translator {
     if (!isText && node.nodeType !== Node.ELEMENT_NODE) return;
     const element = isText ? node.parentElement : node;
     // What people wrote, and code, stay as they are.
-    if (!element || element.closest("script, style, code, textarea, [data-testid='stMarkdownContainer'], [data-testid='stIconMaterial']")) return;
+    const chrome = element?.closest("[data-testid='stFileUploaderDropzone']");
+    if (!element || (!chrome && element.closest("script, style, code, textarea, [data-testid='stMarkdownContainer'], [data-testid='stIconMaterial']"))) return;
     for (const place of isText ? ["#"] : ATTRIBUTES) {
       const text = this.read(node, place), before = this.kept.get(node)?.[place];
       if (!text || text === before?.[1]) continue;

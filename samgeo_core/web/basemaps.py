@@ -35,6 +35,7 @@ from samgeo_core.web.ids import checked_id, new_id
 from samgeo_core.web.limits import check_storage
 from samgeo_core.web.records import Scene
 from samgeo_core.web.store import Store
+from samgeo_core.words import N_
 
 logger = logging.getLogger(__name__)
 
@@ -264,7 +265,7 @@ class BasemapDesk:
             except Exception:
                 # NOTE: the thread must outlive whatever happens, or the line stands still.
                 logger.exception("The area %s could not be fetched", order_id)
-                self._end(order_id, state="failed", error="Something went wrong. Try it again.")
+                self._end(order_id, state="failed", error=N_("Something went wrong. Try it again."))
 
     def _next(self) -> str:
         """Whose turn it is: of whom least is under way, the one who waits for longest."""

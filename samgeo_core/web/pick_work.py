@@ -17,12 +17,14 @@ from samgeo_core.settings import Settings
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.records import Scene
 from samgeo_core.windows import Window
+from samgeo_core.words import N_
 
 if TYPE_CHECKING:
     from samgeo_core.picking.picker import Picker
 
 logger = logging.getLogger(__name__)
 
+_NOT_PREPARED = N_("This view could not be prepared; clicks may still work.")
 MOST_PICKERS = 16
 MOST_WAITING = 32
 """How many views wait for their turn at most; the oldest is dropped."""
@@ -192,7 +194,7 @@ class AheadWorker:
         except Exception:
             # The thread must go on for others; a click there meets the same and tells it.
             logger.exception("Preparing %s failed", ahead.view)
-            return "failed", "This view could not be prepared; clicks may still work."
+            return "failed", _NOT_PREPARED
         return "ready", None
 
     def _let_clicks_pass(self, progress: Progress) -> None:

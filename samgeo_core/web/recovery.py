@@ -12,6 +12,7 @@ from samgeo_core.errors import NotFoundError
 from samgeo_core.streaming.run_folder import finished_regions
 from samgeo_core.web.queue_book import Entry, JobState, add_entry
 from samgeo_core.web.records import Run, read_run
+from samgeo_core.words import N_
 
 if TYPE_CHECKING:
     from samgeo_core.web.store import Store
@@ -81,8 +82,11 @@ def _recover(store: Store, entry: Entry) -> None:
         store.book.set_state(
             entry.run_id,
             JobState.FAILED,
-            f"The server ended {attempts} times while this run was under way, so it isn't begun "
-            "again: it may need more memory than there is. Try a smaller area or a faster preset.",
+            N_(
+                "The server ended {attempts} times while this run was under way, so it isn't begun "
+                "again: it may need more memory than there is. Try a smaller area or a faster "
+                "preset."
+            ).format(attempts=attempts),
         )
     else:
         logger.info("Run %s was under way when the server ended, and goes on.", entry.run_id)
