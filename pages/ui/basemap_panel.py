@@ -94,7 +94,7 @@ def _area(source: TileSource) -> None:
         if st.button(
             _("Get this area"), type="primary", icon=":material/download:", width="stretch"
         ):
-            name = f"{source.name}, zoom {zoom}"
+            name = _("{basemap}, zoom {zoom}").format(basemap=source.name, zoom=zoom)
             get_context().basemaps.order(get_state().owner, area, name)
             st.rerun()
 

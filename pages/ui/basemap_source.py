@@ -51,7 +51,8 @@ def chosen_source() -> TileSource | None:
     )
     if name == _OWN:
         with right:
-            return _own_source()
+            address = _address()
+        return _own_source(address) if address else None
     source = maps[name]
     if source.terms:
         right.caption(
@@ -62,8 +63,8 @@ def chosen_source() -> TileSource | None:
     return source
 
 
-def _own_source() -> TileSource | None:
-    address = st.text_input(
+def _address() -> str:
+    return st.text_input(
         _("Address"),
         key="basemap_address",
         placeholder="https://example.org/{z}/{x}/{y}.png",
@@ -73,13 +74,16 @@ def _own_source() -> TileSource | None:
         ),
         persist_state="session",
     ).strip()
-    if not address:
-        return None
-    source = _template(address) if is_template(address) else _layer(address)
-    st.caption(
-        _("Please make sure that the owner of this map allows saving and analysing its images.")
-    )
-    named = st.text_input(
+
+
+def _own_source(address: str) -> TileSource:
+    left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
+    with left:
+        source = _template(address) if is_template(address) else _layer(address)
+        st.caption(
+            _("Please make sure that the owner of this map allows saving and analysing its images.")
+        )
+    named = right.text_input(
         _("To be named for the images"),
         value=source.attribution,
         key=f"basemap_attribution_{address}_{source.name}",

@@ -208,7 +208,7 @@ def to_degrees(box: tuple[float, float, float, float]) -> BoundsLonLat:
 
 
 def _numbers(values: tuple[float, ...]) -> str:
-    return ",".join(repr(value) for value in values)
+    return ",".join(repr(round(value, 8)) for value in values)
 
 
 Layers = tuple[str, dict[str, TileSource]]
