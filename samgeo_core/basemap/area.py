@@ -33,8 +33,8 @@ TILES_AT_A_TIME = 4
 
 SERVER_TILE_BYTES = 14_000
 FILE_BYTES_PER_PX = 2.1
-"""What a tile of 256 px has on the way, and a pixel in the file with its overviews: medians of eight
-aerial and satellite scenes as JPEG of quality 80. Between scenes both differ threefold."""
+"""What a tile of 256 px has on the way, and a pixel in the file with its overviews: medians of
+eight aerial and satellite scenes as JPEG of quality 80. Between scenes both differ threefold."""
 
 _LOST_SHARE = 0.05
 _LOST_FEW = 3

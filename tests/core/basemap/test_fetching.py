@@ -24,7 +24,7 @@ def test_the_cache_keeps_what_was_used_last(tmp_path: Path) -> None:
     assert cache.get("a0") == bytes(1000)  # used just now
     for index in range(9, 12):
         cache.put(f"a{index}", bytes(1000))
-    files = [path for path in tmp_path.glob("*/*")]
+    files = list(tmp_path.glob("*/*"))
     assert sum(path.stat().st_size for path in files) <= 10_000
     assert cache.get("a0") is not None and cache.get("a11") is not None
     assert cache.get("a1") is None

@@ -26,8 +26,8 @@ TILE = Tile(3, 5, 2)
         ("https://e.org/{TileMatrix}/{TileRow}/{TileCol}", "https://e.org/3/2/5"),
         (
             "https://e.org/?BBOX={bbox-epsg-3857}&W={width}",
-            "https://e.org/?BBOX=5009377.085697312,5009377.085697312,"
-            "10018754.171394622,10018754.171394622&W=256",
+            "https://e.org/?BBOX=5009377.08569731,5009377.08569731,"
+            "10018754.17139462,10018754.17139462&W=256",
         ),
     ],
 )
@@ -82,7 +82,7 @@ def test_areas_as_text(text: str) -> None:
         (b"<html>Welcome</html>", "capabilities of either"),
         (b"\x89PNG", "capabilities of either"),
         (
-            b'<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;&b;">]><Capabilities>&d;</Capabilities>',
+            b'<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;">]><Capabilities>&d;</Capabilities>',
             "capabilities of either",
         ),
         (
@@ -94,9 +94,11 @@ def test_areas_as_text(text: str) -> None:
     ],
 )
 def test_what_no_service_is(client: GuardedClient, body: bytes, says: str) -> None:
-    with serving(lambda handler: answer(handler, body)) as port:
-        with pytest.raises(ParameterError, match=says):
-            ask_service(f"http://127.0.0.1:{port}/wms", client)
+    with (
+        serving(lambda handler: answer(handler, body)) as port,
+        pytest.raises(ParameterError, match=says),
+    ):
+        ask_service(f"http://127.0.0.1:{port}/wms", client)
 
 
 def test_zooms_of_a_source() -> None:
