@@ -15,7 +15,7 @@ function streamlitsWords() {
     "Press Enter to submit form": _("Press Enter to submit"), "Press Enter to apply": _("Press Enter to apply"),
     "Press Ctrl+Enter to apply": _("Press Ctrl+Enter to apply"), "Clear all": _("Clear all"), "Clear value": _("Clear all"),
     "No results": _("No results"), "No options to select.": _("No options to select."), "Select all": _("Select all"),
-    "Running...": _("Working…"), "Stop": _("Stop"), "Open": _("Open"), "Close": _("Close"), "Rerun": _("Run again"), "Help": _("Help"),
+    "Running...": _("Working…"), "Stop": _("Stop"), "Open": _("Open"), "Close": _("Close"), "Rerun": _("Run again"), "Help": _("Help"), "progress": _("Progress"),
     "Connection error": _("Connection error"), "Connecting": _("Connecting…"),
     "streamlit_folium.st_folium": _("Map"),
   };

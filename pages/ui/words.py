@@ -12,7 +12,7 @@ from streamlit.components.v2.types import ComponentRenderer
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from samgeo_core.web.urls import base_path
-from samgeo_core.words import spoken_language, words_of_scripts
+from samgeo_core.words import _, spoken_language, words_of_scripts
 from samgeo_core.words.catalogue import SPEAKER
 from samgeo_core.words.languages import (
     COOKIE,
@@ -49,7 +49,14 @@ def language_buttons() -> None:
     now = spoken_language()
     for tag, name in LANGUAGES.items():
         if tag != now:
-            st.button(name, key=f"language_{tag}", type="tertiary", on_click=_choose, args=(tag,))
+            st.button(
+                name,
+                key=f"language_{tag}",
+                type="tertiary",
+                help=_("Language"),
+                on_click=_choose,
+                args=(tag,),
+            )
     _renderer()(
         data={
             "words": script_words("language.js"),

@@ -165,8 +165,16 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
     """Open a page: ``visit(url, width=1280)``; at the end nothing foreign or broken was met."""
     visits: list[Visit] = []
 
-    def open_it(url: str, *, width: int = 1280, height: int = 900, touch: bool = False) -> Visit:
+    def open_it(
+        url: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        touch: bool = False,
+        locale: str = "en-US",
+    ) -> Visit:
         context = chromium.new_context(
+            locale=locale,
             viewport={"width": width, "height": height},
             accept_downloads=True,
             has_touch=touch,
