@@ -56,11 +56,12 @@ window.samgeoCompare = window.samgeoCompare || (() => {
   }
 
   function legend(box, element) {
-    for (const { name, color, count, dashed } of state.rows) {
+    const names = { matched: _("Matched"), changed: _("Changed"), missing: _("Missing"), extra: _("Extra") };
+    for (const { kind, name, color, count, dashed } of state.rows) {
       const row = box.appendChild(element("div", "samgeo-row samgeo-compared"));
       const swatch = row.appendChild(element("span", "samgeo-swatch"));
       swatch.style.border = `2px ${dashed ? "dashed" : "solid"} ${color}`;
-      row.appendChild(element("span", "", `${name}: ${count.toLocaleString("en")}`));
+      row.appendChild(element("span", "", `${names[kind] ?? name}: ${count.toLocaleString("en")}`));
     }
     if (state.note) box.appendChild(element("div", "samgeo-hint", state.note));
   }
