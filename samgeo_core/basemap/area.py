@@ -8,25 +8,21 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-import rasterio.windows
-from numpy.typing import NDArray
-
 from samgeo_core.basemap.cache import TileCache
-from samgeo_core.basemap.fetching import Patience, Pixels, TileFetcher, side_of
+from samgeo_core.basemap.fetching import Patience, TileFetcher, side_of
 from samgeo_core.basemap.lattice import MapBox, Tile
 from samgeo_core.basemap.source import TileSource
+from samgeo_core.basemap.writing import write_tiles
 from samgeo_core.errors import FetchError, ParameterError
 from samgeo_core.geogrid import BoundsLonLat
 from samgeo_core.net.client import GuardedClient, shared_client
 from samgeo_core.progress import SILENT, Monitor
-from samgeo_core.results.geotiff import BLOCK_PX, writing_geotiff
 from samgeo_core.settings import get_settings
 
 logger = logging.getLogger(__name__)
 
-FETCHING, WRITING = "tiles", "write"
-"""The stages of progress: the first one counts tiles, the other rows."""
+FETCHING = "tiles"
+"""The stage of progress that counts tiles."""
 
 TILES_AT_A_TIME = 4
 """Connections of one area; browsers open six to one host."""
@@ -187,7 +183,7 @@ def fetch_basemap(
             f"{area.source.name} has no tiles here at zoom {area.zoom}: choose a lower zoom or "
             "another place."
         )
-    _write(Path(output), area, fetcher, gone, monitor)
+    write_tiles(Path(output), area.box, _tags(area), fetcher, gone, monitor)
     return BasemapFile(Path(output), area, len(gone), fetcher.received)
 
 
@@ -228,63 +224,6 @@ def _fetch_all(area: BasemapArea, fetcher: TileFetcher, monitor: Monitor) -> set
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return gone
-
-
-def _write(
-    path: Path, area: BasemapArea, fetcher: TileFetcher, gone: set[Tile], monitor: Monitor
-) -> None:
-    """Write the GeoTIFF in strips as high as its blocks; tiles that prove damaged are gone, too."""
-    box = area.box
-    height, width = box.shape_hw
-    valid: list[NDArray[np.bool_]] = []
-    decoded = dict[Tile, Pixels | None]()
-    with writing_geotiff(path, box.grid, np.uint8, count=3, photo=True) as dataset:
-        dataset.update_tags(**_tags(area))
-        for top in range(0, height, BLOCK_PX):
-            monitor.step(WRITING, top, height)
-            part = replace(box, top=box.top + top, bottom=min(box.top + top + BLOCK_PX, box.bottom))
-            wanted = set(part.tiles())
-            decoded = {tile: pixels for tile, pixels in decoded.items() if tile in wanted}
-            for tile in wanted - decoded.keys():
-                decoded[tile] = _pixels(fetcher, tile, gone)
-            strip = _strip(part, decoded)
-            window = rasterio.windows.Window(0, top, width, len(strip))
-            dataset.write(np.moveaxis(strip[..., :3], -1, 0), window=window)
-            valid.append(strip[..., 3] > 0)
-        if not all(rows.all() for rows in valid):
-            for index, rows in enumerate(valid):
-                window = rasterio.windows.Window(0, index * BLOCK_PX, width, len(rows))
-                dataset.write_mask(rows, window=window)
-        monitor.step(WRITING, height, height)
-
-
-def _pixels(fetcher: TileFetcher, tile: Tile, gone: set[Tile]) -> Pixels | None:
-    if tile in gone:
-        return None
-    try:
-        pixels = fetcher.pixels(tile)
-    except FetchError as error:
-        logger.info("A tile is lost: %s", error)
-        pixels = None
-    if pixels is None:
-        gone.add(tile)
-    return pixels
-
-
-def _strip(part: MapBox, decoded: dict[Tile, Pixels | None]) -> Pixels:
-    """The pixels of a box out of those of its tiles; where there are none, all is 0."""
-    strip = np.zeros((*part.shape_hw, 4), np.uint8)
-    side = part.tile_px
-    for tile, pixels in decoded.items():
-        if pixels is None:
-            continue
-        left, top = tile.x * side, tile.y * side
-        x0, x1 = max(left, part.left), min(left + side, part.right)
-        y0, y1 = max(top, part.top), min(top + side, part.bottom)
-        strip[y0 - part.top : y1 - part.top, x0 - part.left : x1 - part.left] = pixels[
-            y0 - top : y1 - top, x0 - left : x1 - left
-        ]
-    return strip
 
 
 def _tags(area: BasemapArea) -> dict[str, str]:
