@@ -16,7 +16,9 @@ COPY scripts scripts
 # Left empty, pip's own index serves PyTorch: that runs too, with gigabytes of GPU libraries.
 ARG TORCH_INDEX_URL=""
 ENV PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
-RUN make venv assets
+RUN make venv assets \
+    && find node_modules/@fontsource -type f \
+        ! -name '*chinese-simplified-[47]00-normal.woff' ! -name LICENSE ! -name package.json -delete
 COPY samgeo_core samgeo_core
 ENV SAMGEO_CACHE_DIR=/app/cache
 RUN make model samples \

@@ -14,6 +14,7 @@ from samgeo_core import __version__
 from samgeo_core.cli.basemap import add_basemap_command
 from samgeo_core.cli.compare import add_compare_command
 from samgeo_core.cli.prompt import add_prompt_command
+from samgeo_core.cli.report import add_report_command
 from samgeo_core.cli.segment import add_segment_command
 from samgeo_core.cli.select import add_select_command
 from samgeo_core.cli.terminal import TerminalProgress
@@ -75,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_prompt_command(commands)
     add_vectorize_command(commands)
     add_compare_command(commands)
+    add_report_command(commands)
     add_basemap_command(commands)
     _add_models_command(commands)
     _add_samples_command(commands)
