@@ -7,7 +7,7 @@ import streamlit as st
 from pages.ui.basemap_map import drawn_box
 from pages.ui.basemap_orders import basemap_orders
 from pages.ui.basemap_source import chosen_source
-from pages.ui.errors import friendly
+from pages.ui.errors import friendly, show_error
 from pages.ui.facts import Fact
 from pages.ui.layout import fact_list
 from pages.ui.state import get_state
@@ -16,12 +16,13 @@ from samgeo_core.basemap.area import BasemapArea
 from samgeo_core.basemap.choosing import parse_bbox
 from samgeo_core.basemap.lattice import MapBox, check_bounds
 from samgeo_core.basemap.source import TileSource
-from samgeo_core.errors import ParameterError
+from samgeo_core.errors import ParameterError, SamGeoError
 from samgeo_core.geogrid import BoundsLonLat
 from samgeo_core.web.context import get_context
 from samgeo_core.words import _
 
-_AREA, _ZOOM, _HEARD, _OPEN = "basemap_area", "basemap_zoom", "basemap_heard", "basemap_panel"
+_AREA, _ZOOM, _HEARD = "basemap_area", "basemap_zoom", "basemap_heard"
+_OPEN, _REFUSAL = "basemap_panel", "basemap_refusal"
 _USUAL_TILES = 256
 """The zoom that is proposed has no more tiles than this."""
 
@@ -92,11 +93,27 @@ def _area(source: TileSource) -> None:
     with friendly():
         area.check(settings.max_basemap_tiles, settings.max_pixels)
         if st.button(
-            _("Get this area"), type="primary", icon=":material/download:", width="stretch"
+            _("Get this area"),
+            type="primary",
+            icon=":material/download:",
+            width="stretch",
+            on_click=_order,
+            args=(area,),
         ):
-            name = _("{basemap}, zoom {zoom}").format(basemap=source.name, zoom=zoom)
-            get_context().basemaps.order(get_state().owner, area, name)
             st.rerun()
+    if refusal := st.session_state.pop(_REFUSAL, None):
+        show_error(refusal)
+
+
+def _order(area: BasemapArea) -> None:
+    """Have an area fetched, and make way for its progress."""
+    name = _("{basemap}, zoom {zoom}").format(basemap=area.source.name, zoom=area.zoom)
+    try:
+        get_context().basemaps.order(get_state().owner, area, name)
+    except SamGeoError as error:
+        st.session_state[_REFUSAL] = str(error)
+    else:
+        st.session_state[_OPEN] = False
 
 
 def _zoom(source: TileSource, bounds: BoundsLonLat) -> int:

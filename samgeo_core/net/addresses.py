@@ -134,7 +134,7 @@ def _port(scheme: str, port: int | None) -> int:
 def _path(parts: SplitResult) -> str:
     """Path and query; what isn't ASCII is quoted, what is quoted stays."""
     text = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return quote(text, safe="/?&=%:@!$'()*+,;~[]{}|-._")
+    return quote(text, safe="/?&=%:@!$'()*+,;~[]{}|-._", errors="replace")
 
 
 def is_public(address: IPAddress) -> bool:

@@ -100,7 +100,7 @@ class GuardedClient:
         allowed: Allowance | None = None,
         limits: Limits | None = None,
         *,
-        per_host: int = 8,
+        per_host: int = 6,
         resolver: Resolver = system_resolver,
     ) -> None:
         self.limits = limits or Limits()
@@ -137,7 +137,7 @@ class GuardedClient:
 
         Args:
             url: http or https.
-            headers: to send besides, such as Range.
+            headers: to send besides. With Range, the body is empty unless the status is 206.
             max_bytes: the most the body may have; None takes the client's limit.
             total_s: the most seconds it may take; None takes the client's limit.
 
@@ -168,7 +168,7 @@ class GuardedClient:
                 response = self._ask(method, target, sent, limits, watch)
                 where = response.headers.get("location")
                 if response.status not in REDIRECTS or not where:
-                    return _answer(response, target, method, limits, watch)
+                    return _answer(response, target, method, limits, watch, "range" in sent)
                 # Its body is nobody's: the connection ends with it.
                 response.close()
                 response.release_conn()
@@ -218,11 +218,20 @@ class GuardedClient:
 
 
 def _answer(
-    response: BaseHTTPResponse, target: Target, method: str, limits: Limits, watch: Watch
+    response: BaseHTTPResponse,
+    target: Target,
+    method: str,
+    limits: Limits,
+    watch: Watch,
+    in_part: bool,
 ) -> Answer:
-    """Read the body, no further than it may go."""
+    """Read the body, no further than it may go; none where a part was asked for and isn't sent."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     whole = False
+    if in_part and response.status != 206:
+        response.close()
+        response.release_conn()
+        return Answer(target.url, response.status, headers, b"")
     try:
         with _sentences(target, limits, watch):
             body, received = b"", 0

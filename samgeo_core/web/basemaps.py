@@ -128,7 +128,9 @@ class BasemapDesk:
         """
         settings = self._settings
         area.check(settings.max_basemap_tiles, settings.max_pixels)
-        check_storage(self._store, settings, owner, area.expected_file_bytes)
+        active = [order for order in self.orders(owner) if order.is_active]
+        coming = sum(order.area.expected_file_bytes for order in active)
+        check_storage(self._store, settings, owner, coming + area.expected_file_bytes)
         room = shutil.disk_usage(self._store.root).free - settings.free_disk_bytes
         # The file is written twice: part by part, then as it stays.
         if 3 * area.expected_file_bytes > room:

@@ -69,6 +69,16 @@ def test_what_hides_where_it_leads_is_refused(url: str, says: str | None) -> Non
         parse_address(url)
 
 
+@given(st.text(), st.sampled_from(["", "http://", "https://[", "http://a@", "https://0x", "//"]))
+def test_any_text_is_an_address_or_refused(text: str, before: str) -> None:
+    try:
+        target = parse_address(before + text)
+    except AddressError:
+        return
+    assert parse_address(target.url) == target
+    assert target.url.isascii() and target.url.isprintable()
+
+
 INNER = [
     "0.0.0.0", "10.0.0.1", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.255.255.254",
     "168.63.129.16", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.192",
