@@ -112,7 +112,7 @@ def test_all_pages_speak_chinese(
     page.get_by_role("link", name="或点选").click()
     page.get_by_text("按键与手势", exact=True).click()
     map_frame = page.frame_locator("iframe").first
-    expect(map_frame.get_by_role("button", name=re.compile("单击对象"))).to_be_visible()
+    expect(map_frame.get_by_role("button", name="包含", exact=True)).to_be_visible()
     settled(page)
     assert english(page) == []
 
@@ -153,10 +153,11 @@ def test_another_language_keeps_what_was_chosen(
     # A reload, and what routes answer, come in the language that was chosen.
     page.reload()
     expect(page.get_by_role("button", name="English")).to_be_visible()
-    answer = page.request.get(f"{server.url}/tiles/scene/none/0/0/0.png")
+    answer = page.request.get(f"{server.url}/runs/none/objects.geojson")
     cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
     assert cookies["samgeo_language"] == "zh-CN"
-    assert answer.status != 200
+    assert answer.status == 404
+    assert answer.text() == "此地址中没有有效的编号；请从列表中打开影像或运行。\n"
 
     page.get_by_role("button", name="English").click()
     expect(page.get_by_role("button", name="简体中文")).to_be_visible()
