@@ -120,7 +120,8 @@ TECHNICAL = {
     "matchMedia",
 }
 CODE = re.compile(
-    r"use strict|status \{\}|.*px (\{\}|solid|dashed)( \{\})?|[A-Z]\w+-\w+|input, textarea, select"
+    r"use strict|status \{\}|.*px (\{\}|solid|dashed)( \{\})?|[A-Z]\w+-\w+"
+    r"|input, textarea, select|noopener noreferrer"
 )
 """What takes no words for people, and strings that are none."""
 
