@@ -61,9 +61,12 @@ def _guards(base: str) -> list[Middleware]:
 
         guards.append(Middleware(SharedPassword, settings.password, base))
     if st.secrets.load_if_toml_exists() and (auth := st.secrets.get("auth")):
+        from samgeo_core.web.accounts import KEY_FILE
         from samgeo_core.web.guards.sign_in import SignedIn
+        from samgeo_core.web.keys import installation_key
 
-        guards.append(Middleware(SignedIn, str(auth.get("cookie_secret", "")), base))
+        key = installation_key(settings.data_dir / KEY_FILE)
+        guards.append(Middleware(SignedIn, str(auth.get("cookie_secret", "")), key, base))
     return [*guards, Middleware(VisitorCookie, base=base)]
 
 

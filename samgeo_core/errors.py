@@ -51,6 +51,10 @@ class DiskFullError(SamGeoError):
     """The server's disk has no room for more."""
 
 
+class MemoryFullError(SamGeoError):
+    """The server's memory has no room for what was asked."""
+
+
 class NotReadyError(SamGeoError):
     """What is asked for is still being prepared; it can be had a moment later."""
 

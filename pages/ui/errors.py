@@ -10,6 +10,7 @@ import streamlit as st
 
 from pages.ui.text import plain
 from samgeo_core.errors import SamGeoError
+from samgeo_core.web.refusals import refusal_of
 from samgeo_core.words import sentence
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ def friendly() -> Iterator[None]:
     """Show what a user can act on as a sentence; unknown errors travel up to streamlit."""
     try:
         yield
-    except SamGeoError as error:
+    except Exception as error:
+        told = refusal_of(error) or error
+        if not isinstance(told, SamGeoError):
+            raise
         logger.info("Shown to the user: %s", error)
-        show_error(str(error))
+        show_error(str(told))

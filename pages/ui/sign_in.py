@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from samgeo_core.web.context import get_context
 from samgeo_core.words import _
 
 
@@ -15,6 +16,20 @@ def require_sign_in() -> None:
     st.markdown(_("This installation is for people who are known to it."))
     st.button(_("Sign in"), type="primary", icon=":material/login:", on_click=st.login)
     st.stop()
+
+
+def account() -> str | None:
+    """Name of the visitor's account, under which their things are kept; None where nobody signs in.
+
+    Call it behind `require_sign_in`.
+    """
+    if not _is_asked_for() or not st.user.is_logged_in:
+        return None
+    from samgeo_core.web.accounts import KEY_FILE, account_owner
+    from samgeo_core.web.keys import installation_key
+
+    key = installation_key(get_context().settings.data_dir / KEY_FILE)
+    return account_owner(st.user.to_dict(), key)
 
 
 def sign_out_button() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from pages.ui.sign_in import account
 from samgeo_core.errors import NotFoundError
 from samgeo_core.web.context import get_context
 from samgeo_core.web.ids import new_id
@@ -70,8 +71,9 @@ class StudioState:
 def get_state() -> StudioState:
     """The visitor's state, made at the first visit."""
     if _KEY not in st.session_state:
-        # The same after a reload, where the browser keeps cookies.
-        st.session_state[_KEY] = StudioState(visitor_of(st.context.cookies) or new_id())
+        # The same after a reload, where the browser keeps cookies; with an account everywhere.
+        owner = account() or visitor_of(st.context.cookies) or new_id()
+        st.session_state[_KEY] = StudioState(owner)
     state: StudioState = st.session_state[_KEY]
     return state
 

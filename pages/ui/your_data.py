@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.ui.sign_in import account
 from pages.ui.state import get_state
 from pages.ui.text import count
 from samgeo_core.web.context import get_context
@@ -28,10 +29,7 @@ def your_data() -> None:
                 images=count(len(scenes), "image"), results=count(len(runs), "result"), days=days
             )
             + " "
-            + _(
-                "They belong to this browser: whoever has the address of a result can look at it, "
-                "nobody else can change it."
-            )
+            + _whose()
         )
         with st.popover(_("Delete everything"), icon=":material/delete:"):
             st.markdown(_("Images, results, picked objects and shared links go for good."))
@@ -39,3 +37,15 @@ def your_data() -> None:
                 context.delete_all_of(state.owner)
                 state.forget()
                 st.rerun()
+
+
+def _whose() -> str:
+    if account() is not None:
+        return _(
+            "They belong to your account: whoever has the address of a result can look at it, "
+            "nobody else can change it."
+        )
+    return _(
+        "They belong to this browser: whoever has the address of a result can look at it, "
+        "nobody else can change it."
+    )

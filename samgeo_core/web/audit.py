@@ -10,17 +10,17 @@ import hashlib
 import hmac
 import json
 import logging
-import secrets
 import threading
 import time
 from contextlib import closing
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from samgeo_core.web.keys import installation_key
+
 logger = logging.getLogger(__name__)
 
 _FILE_BYTES, _OLD_FILES = 4 << 20, 4
-_KEY_BYTES = 32
 
 
 class AuditLog:
@@ -66,13 +66,5 @@ class AuditLog:
             file.write(f"{line}\n")
 
     def _hashed(self, owner: str) -> str:
-        self._key = self._key or _key_of(self._folder / "audit.key")
+        self._key = self._key or installation_key(self._folder / "audit.key")
         return hmac.new(self._key, owner.encode(), hashlib.sha256).hexdigest()[:16]
-
-
-def _key_of(path: Path) -> bytes:
-    """The installation's key, made by the first who asks."""
-    if not path.is_file():
-        path.touch(mode=0o600)
-        path.write_bytes(secrets.token_bytes(_KEY_BYTES))
-    return path.read_bytes()

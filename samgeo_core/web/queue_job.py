@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from samgeo_core.errors import CancelledError, SamGeoError
+from samgeo_core.errors import CancelledError, DiskFullError, MemoryFullError, SamGeoError
 from samgeo_core.progress import CancelToken, Monitor, Progress
 from samgeo_core.web.queue_book import Entry, JobState
+from samgeo_core.web.refusals import refusal_of
 from samgeo_core.words import N_
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,10 @@ Work = Callable[[str, str, Monitor], None]
 MAIN_STAGES = frozenset({"encode", "decode", "segment"})
 """The stages that take nearly all the time and count from the first to the last window."""
 
-_NO_MEMORY = N_("The run needed more memory than there is; try a smaller area.")
+_NO_MEMORY = N_(
+    "The run needed more memory than there is: try a smaller area, or ask who runs the server to "
+    "lower SAMGEO_REGION_PX."
+)
 _NO_ROOM = N_("The server's disk is full; ask who runs the server to make room, and run it again.")
 
 
@@ -131,23 +135,27 @@ def do_work(work: Work, entry: Entry, live: Live) -> tuple[JobState, str | None]
         work(entry.kind or "", entry.run_id, Monitor(live.report, live.cancel))
     except CancelledError:
         return JobState.CANCELLED, None
-    except SamGeoError as error:
-        logger.info("Run %s failed: %s", entry.run_id, error)
-        return JobState.FAILED, str(error)
     except Exception as error:
-        # NOTE: the thread must outlive any failure of one run, or the queue stands still.
-        logger.exception("Run %s failed", entry.run_id)
-        return JobState.FAILED, _sentence(error)
+        told = _sentence(error)
+        if isinstance(error, SamGeoError) or told in (_NO_MEMORY, _NO_ROOM):
+            logger.info("Run %s failed: %s", entry.run_id, error)
+        else:
+            # NOTE: the thread must outlive any failure of one run, or the queue stands still.
+            logger.exception("Run %s failed", entry.run_id)
+        # What the work held in memory goes now, not with the error.
+        traceback.clear_frames(error.__traceback__)
+        return JobState.FAILED, told
     return JobState.DONE, None
 
 
 def _sentence(error: Exception) -> str:
     """What went wrong, for the user."""
-    name = type(error).__name__
-    # NOTE: torch has an error of its own on a GPU, and a plain RuntimeError on a CPU.
-    torchs = name == "OutOfMemoryError" or "can't allocate memory" in str(error)
-    if isinstance(error, MemoryError) or torchs:
+    refusal = refusal_of(error)
+    if isinstance(refusal, MemoryFullError):
         return _NO_MEMORY
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(refusal, DiskFullError):
         return _NO_ROOM
+    if isinstance(error, SamGeoError):
+        return str(error)
+    name = type(error).__name__
     return N_("The run failed unexpectedly ({name}); see the server's log.").format(name=name)

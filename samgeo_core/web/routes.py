@@ -6,41 +6,43 @@ tiles can't hold up the pages, and memory stays bounded.
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import logging
-import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
-from urllib.parse import quote
 
 import anyio
 from starlette.requests import Request
-from starlette.responses import (
-    FileResponse,
-    PlainTextResponse,
-    Response,
-    StreamingResponse,
-)
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from samgeo_core.config import SelectionRule
 from samgeo_core.errors import (
     AddressError,
     ConflictError,
+    DiskFullError,
     ExportError,
     FetchError,
+    MemoryFullError,
     NotFoundError,
     ParameterError,
     RasterError,
     SamGeoError,
 )
+from samgeo_core.web.answers import (
+    CACHED,
+    UNKEPT,
+    known,
+    picture,
+    sent,
+    tile_address,
+    zipped,
+)
 from samgeo_core.web.basemap_routes import BasemapRoutes
 from samgeo_core.web.classes import classes_version
 from samgeo_core.web.compare_routes import CompareRoutes
 from samgeo_core.web.context import AppContext
-from samgeo_core.web.downloads import ReadyStream, make_download
+from samgeo_core.web.downloads import make_download
 from samgeo_core.web.edit_routes import EditRoutes
 from samgeo_core.web.finished import ExportChoice
 from samgeo_core.web.guards.counts import Metrics
@@ -48,6 +50,7 @@ from samgeo_core.web.health import Health
 from samgeo_core.web.layers import LAYER_VERSION, objects_layer
 from samgeo_core.web.pick_routes import PickRoutes
 from samgeo_core.web.records import Run
+from samgeo_core.web.refusals import refusal_of
 from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_from_query
 from samgeo_core.web.selected import run_source, version_of
@@ -73,13 +76,13 @@ STATUS_BY_ERROR: tuple[tuple[type[SamGeoError], int], ...] = (
     (AddressError, 403),
     (FetchError, 502),
     (ExportError, 422),
+    (DiskFullError, 507),
+    (MemoryFullError, 503),
     (SamGeoError, 500),
 )
 """The first class that fits decides the status of the answer."""
 
-# What an address shows never changes as long as its ETag stays; asking again costs a 304.
-CACHED = "private, max-age=3600"
-CHECKED = "private, no-cache"
+GEOJSON = "application/geo+json"
 _SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'"}
 
 
@@ -93,28 +96,25 @@ class _Routes:
 
     async def scene_tile(self, request: Request) -> Response:
         """A tile of a scene."""
-        z, x, y = _tile_address(request)
+        z, x, y = tile_address(request)
 
         def draw() -> Response:
             scene = self._context.store.scene(request.path_params["scene_id"])
-            etag = _etag("scene", scene.scene_id, scene.version, scene.display, z, x, y)
-            if _is_known(request, etag):
-                return _unchanged(etag)
-            return _png(self._context.tiles.scene_tile(scene, z, x, y), etag)
+            version = ("scene", scene.scene_id, scene.version, scene.display, z, x, y)
+            tiles = self._context.tiles
+            return picture(request, version, lambda: tiles.scene_tile(scene, z, x, y), CACHED)
 
         return await anyio.to_thread.run_sync(draw, limiter=self._tile_threads)
 
     async def label_tile(self, request: Request) -> Response:
         """A tile of a run's mask layer."""
-        z, x, y = _tile_address(request)
+        z, x, y = tile_address(request)
 
         def draw() -> Response:
             run = self._context.store.run(request.path_params["run_id"])
-            rule = _rule(request, run)
-            etag = _etag("labels", run.run_id, version_of(run), rule, z, x, y)
-            if _is_known(request, etag):
-                return _unchanged(etag)
-            return _png(self._context.tiles.label_tile(run, z, x, y, rule), etag)
+            rule, tiles = _rule(request, run), self._context.tiles
+            version = ("labels", run.run_id, version_of(run), rule, z, x, y)
+            return picture(request, version, lambda: tiles.label_tile(run, z, x, y, rule), CACHED)
 
         return await anyio.to_thread.run_sync(draw, limiter=self._tile_threads)
 
@@ -124,11 +124,8 @@ class _Routes:
         def make() -> Response:
             run = self._context.store.run(request.path_params["run_id"])
             rule = _rule(request, run)
-            version = (LAYER_VERSION, version_of(run), classes_version(run))
-            etag = _etag("objects", run.run_id, version, rule)
-            if _is_known(request, etag):
-                return _unchanged(etag)
-            return _geojson(request, objects_layer(run, rule), etag)
+            version = ("objects", run.run_id, LAYER_VERSION, version_of(run), classes_version(run))
+            return zipped(request, (*version, rule), lambda: objects_layer(run, rule), GEOJSON)
 
         return await anyio.to_thread.run_sync(make, limiter=self._file_threads)
 
@@ -138,11 +135,8 @@ class _Routes:
         def make() -> Response:
             run = self._context.store.run(request.path_params["run_id"])
             view = ViewBox.parse(request.query_params.get("bbox"), request.query_params.get("zoom"))
-            version = (LAYER_VERSION, result_place(run).version)
-            etag = _etag("view", run.run_id, version, view)
-            if _is_known(request, etag):
-                return _unchanged(etag)
-            return _geojson(request, view_layer(run, view), etag)
+            version = ("view", run.run_id, LAYER_VERSION, result_place(run).version, view)
+            return zipped(request, version, lambda: view_layer(run, view), GEOJSON)
 
         return await anyio.to_thread.run_sync(make, limiter=self._tile_threads)
 
@@ -155,16 +149,7 @@ class _Routes:
             image = partial(self._context.store.scene, run.scene_id)
             choice = ExportChoice.from_query(request.query_params)
             name = request.path_params["filename"]
-            file = make_download(run, name, rule, image=image, choice=choice)
-            if isinstance(file, ReadyStream):
-                return _stream(file)
-            return FileResponse(
-                file.path,
-                media_type=file.media_type,
-                filename=file.save_as,
-                stat_result=file.path.stat(),
-                headers={"Cache-Control": CHECKED},
-            )
+            return sent(make_download(run, name, rule, image=image, choice=choice))
 
         return await anyio.to_thread.run_sync(make, limiter=self._file_threads)
 
@@ -174,9 +159,10 @@ class _Routes:
         asset = await anyio.to_thread.run_sync(self._context.assets.find, package, path)
         if asset is None:
             raise NotFoundError("There is no such asset.")
-        if _is_known(request, asset.etag):
-            return _unchanged(asset.etag)
-        headers = {"ETag": asset.etag, "Cache-Control": "public, max-age=3600"}
+        keep = "public, max-age=3600"
+        if (short := known(request, asset.etag, keep)) is not None:
+            return short
+        headers = {"ETag": asset.etag, "Cache-Control": keep}
         return FileResponse(asset.path, media_type=asset.media_type, headers=headers)
 
 
@@ -215,13 +201,16 @@ def _guarded(handler: Handler) -> Handler:
     async def guarded(request: Request) -> Response:
         try:
             response = await handler(request)
-        except SamGeoError as error:
-            status = next(code for kind, code in STATUS_BY_ERROR if isinstance(error, kind))
+        except Exception as error:
+            told = refusal_of(error) or error
+            if not isinstance(told, SamGeoError):
+                raise
+            status = next(code for kind, code in STATUS_BY_ERROR if isinstance(told, kind))
             level = logging.INFO if status < 500 else logging.ERROR
             logger.log(level, "%s: %s", request.url.path, error)
-            headers = {"Cache-Control": "no-store"}
+            headers = {"Cache-Control": UNKEPT}
             response = PlainTextResponse(
-                f"{sentence(str(error))}\n", status_code=status, headers=headers
+                f"{sentence(str(told))}\n", status_code=status, headers=headers
             )
         response.headers.update(_SAFE)
         return response
@@ -239,47 +228,3 @@ def _rule(request: Request, run: Run) -> SelectionRule:
             "ask without limits."
         )
     return rule
-
-
-def _tile_address(request: Request) -> tuple[int, int, int]:
-    numbers = [request.path_params[name] for name in ("z", "x", "y")]
-    if not all(re.fullmatch(r"[0-9]{1,20}", number) for number in numbers):
-        raise NotFoundError("There is no such tile; tiles are numbered z/x/y.")
-    z, x, y = map(int, numbers)
-    return z, x, y
-
-
-def _etag(*parts: object) -> str:
-    return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
-
-
-def _is_known(request: Request, etag: str) -> bool:
-    """Whether the browser says it has this very content."""
-    given = request.headers.get("if-none-match", "")
-    return etag in (tag.strip().removeprefix("W/") for tag in given.split(","))
-
-
-def _unchanged(etag: str) -> Response:
-    return Response(status_code=304, headers={"ETag": etag, "Cache-Control": CACHED})
-
-
-def _geojson(request: Request, body: bytes, etag: str) -> Response:
-    """GeoJSON that comes gzipped, for a browser that may not want it so."""
-    headers = {"ETag": etag, "Cache-Control": CHECKED, "Vary": "Accept-Encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        headers["Content-Encoding"] = "gzip"
-    else:
-        body = gzip.decompress(body)
-    return Response(body, headers=headers, media_type="application/geo+json")
-
-
-def _stream(file: ReadyStream) -> Response:
-    headers = {
-        "Cache-Control": "no-store",
-        "Content-Disposition": f"attachment; filename*=utf-8''{quote(file.save_as)}",
-    }
-    return StreamingResponse(file.pieces, media_type=file.media_type, headers=headers)
-
-
-def _png(body: bytes, etag: str) -> Response:
-    return Response(body, media_type="image/png", headers={"ETag": etag, "Cache-Control": CACHED})

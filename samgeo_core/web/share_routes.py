@@ -18,32 +18,34 @@ browsers must ask again before they show what they have: what was taken back is 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
-from urllib.parse import quote
 
 import anyio
 from starlette.requests import Request
-from starlette.responses import (
-    FileResponse,
-    HTMLResponse,
-    PlainTextResponse,
-    Response,
-    StreamingResponse,
-)
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from samgeo_core.errors import ExportError, GoneError, NotFoundError, ParameterError, SamGeoError
+from samgeo_core.errors import (
+    DiskFullError,
+    ExportError,
+    GoneError,
+    MemoryFullError,
+    NotFoundError,
+    ParameterError,
+    SamGeoError,
+)
+from samgeo_core.web.answers import CHECKED, picture, sent, tile_address, zipped
 from samgeo_core.web.classes import classes_version
 from samgeo_core.web.context import AppContext
-from samgeo_core.web.downloads import ReadyStream, make_download
+from samgeo_core.web.downloads import make_download
 from samgeo_core.web.guards.scopes import is_https
 from samgeo_core.web.layers import LAYER_VERSION, objects_layer
 from samgeo_core.web.records import Run
+from samgeo_core.web.refusals import refusal_of
 from samgeo_core.web.selected import version_of
 from samgeo_core.web.share_preview import preview_png
 from samgeo_core.web.share_view import (
@@ -71,11 +73,13 @@ _STATUS: tuple[tuple[type[SamGeoError], int], ...] = (
     (GoneError, 410),
     (ParameterError, 400),
     (ExportError, 422),
+    (DiskFullError, 507),
+    (MemoryFullError, 503),
     (SamGeoError, 404),
 )
 """The first class that fits decides the status; of the rest those who look need no detail."""
 
-_CHECKED = "private, no-cache"
+JSON = "application/json"
 _SAFE = {
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex, nofollow",
@@ -135,11 +139,14 @@ class ShareRoutes:
             try:
                 share, run = self._shares.find(request.path_params["token"])
                 return answer(request, share, run)
-            except SamGeoError as error:
+            except Exception as error:
+                told = refusal_of(error) or error
+                if not isinstance(told, SamGeoError):
+                    raise
                 # NOTE: never the path, which holds the token.
                 logger.info("A shared link: %s", error)
-                status = next(code for kind, code in _STATUS if isinstance(error, kind))
-                return _refusal(request, sentence(str(error)), status)
+                status = next(code for kind, code in _STATUS if isinstance(told, kind))
+                return _refusal(request, sentence(str(told)), status)
 
         async def handler(request: Request) -> Response:
             response = await anyio.to_thread.run_sync(make, request, limiter=limiter)
@@ -173,18 +180,18 @@ class ShareRoutes:
         return Response(body, headers=headers, media_type=STATIC[name])
 
     def _scene_tile(self, request: Request, share: Share, run: Run) -> Response:
-        z, x, y = _tile_address(request)
+        z, x, y = tile_address(request)
         scene = self._context.store.scene(run.scene_id)
-        return _tagged(
+        return picture(
             request,
             (scene.scene_id, scene.version, scene.display, z, x, y),
             lambda: self._context.tiles.scene_tile(scene, z, x, y),
         )
 
     def _label_tile(self, request: Request, share: Share, run: Run) -> Response:
-        z, x, y = _tile_address(request)
+        z, x, y = tile_address(request)
         rule = shared_rule(share, run)
-        return _tagged(
+        return picture(
             request,
             ("masks", run.run_id, version_of(run), rule, z, x, y),
             lambda: self._context.tiles.label_tile(run, z, x, y, rule),
@@ -195,9 +202,9 @@ class ShareRoutes:
         if run.is_streamed:
             query = request.query_params
             view = ViewBox.parse(query.get("bbox"), query.get("zoom"))
-            return _zipped_json(request, (*version, view), lambda: view_layer(run, view))
+            return zipped(request, (*version, view), lambda: view_layer(run, view), JSON)
         rule = shared_rule(share, run)
-        return _zipped_json(request, (*version, rule), lambda: objects_layer(run, rule))
+        return zipped(request, (*version, rule), lambda: objects_layer(run, rule), JSON)
 
     def _table(self, request: Request, share: Share, run: Run) -> Response:
         if not run.is_streamed:
@@ -207,7 +214,7 @@ class ShareRoutes:
             rows = largest_objects(run).to_json(orient="records", double_precision=6)
             return gzip.compress(str(rows).encode(), compresslevel=1, mtime=0)
 
-        return _zipped_json(request, ("table", run.run_id, version_of(run)), make)
+        return zipped(request, ("table", run.run_id, version_of(run)), make, JSON)
 
     def _place(self, request: Request, share: Share, run: Run) -> Response:
         number = request.path_params["object_id"]
@@ -216,7 +223,7 @@ class ShareRoutes:
         place = extent_of(run, int(number))
         if place is None:
             raise NotFoundError("There is no such object.")
-        headers = {"Cache-Control": _CHECKED}
+        headers = {"Cache-Control": CHECKED}
         return Response(json.dumps(place), headers=headers, media_type="application/json")
 
     def _download(self, request: Request, share: Share, run: Run) -> Response:
@@ -224,25 +231,12 @@ class ShareRoutes:
         if filename not in share.downloads:
             raise NotFoundError("This file isn't offered here; ask who sent the link.")
         image = partial(self._context.store.scene, run.scene_id)
-        file = make_download(run, filename, shared_rule(share, run), image=image)
-        if isinstance(file, ReadyStream):
-            headers = {
-                "Cache-Control": "no-store",
-                "Content-Disposition": f"attachment; filename*=utf-8''{quote(file.save_as)}",
-            }
-            return StreamingResponse(file.pieces, media_type=file.media_type, headers=headers)
-        return FileResponse(
-            file.path,
-            media_type=file.media_type,
-            filename=file.save_as,
-            stat_result=file.path.stat(),
-            headers={"Cache-Control": _CHECKED},
-        )
+        return sent(make_download(run, filename, shared_rule(share, run), image=image))
 
     def _preview(self, request: Request, share: Share, run: Run) -> Response:
         scene, rule = self._context.store.scene(run.scene_id), shared_rule(share, run)
         version = ("preview", run.run_id, version_of(run), scene.version, scene.display, rule)
-        return _tagged(request, version, lambda: preview_png(run, scene, rule))
+        return picture(request, version, lambda: preview_png(run, scene, rule))
 
 
 def _refusal(request: Request, told: str, status: int) -> Response:
@@ -260,43 +254,3 @@ def _origin(request: Request) -> str:
     if not re.fullmatch(r"[A-Za-z0-9.\-\[\]:]{1,255}", host):
         return ""
     return f"{'https' if is_https(request.scope) else 'http'}://{host}"
-
-
-def _tile_address(request: Request) -> tuple[int, int, int]:
-    numbers = [request.path_params[name] for name in ("z", "x", "y")]
-    if not all(re.fullmatch(r"[0-9]{1,20}", number) for number in numbers):
-        raise NotFoundError("There is no such tile; tiles are numbered z/x/y.")
-    z, x, y = map(int, numbers)
-    return z, x, y
-
-
-def _known(request: Request, version: tuple[object, ...]) -> tuple[str, Response | None]:
-    """The tag of a version, and the short answer to a browser that has it."""
-    etag = f'"{hashlib.sha256(repr(version).encode()).hexdigest()[:32]}"'
-    given = request.headers.get("if-none-match", "")
-    if etag not in (tag.strip().removeprefix("W/") for tag in given.split(",")):
-        return etag, None
-    headers = {"ETag": etag, "Cache-Control": _CHECKED}
-    return etag, Response(status_code=304, headers=headers)
-
-
-def _tagged(request: Request, version: tuple[object, ...], make: Callable[[], bytes]) -> Response:
-    """A picture, unless the browser has it."""
-    etag, known = _known(request, version)
-    headers = {"ETag": etag, "Cache-Control": _CHECKED}
-    return known or Response(make(), media_type="image/png", headers=headers)
-
-
-def _zipped_json(
-    request: Request, version: tuple[object, ...], make: Callable[[], bytes]
-) -> Response:
-    """Gzipped JSON, for a browser that may not want it so, unless it has it."""
-    etag, known = _known(request, version)
-    if known is not None:
-        return known
-    body, headers = make(), {"ETag": etag, "Cache-Control": _CHECKED, "Vary": "Accept-Encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        headers["Content-Encoding"] = "gzip"
-    else:
-        body = gzip.decompress(body)
-    return Response(body, headers=headers, media_type="application/json")

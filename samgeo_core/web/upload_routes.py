@@ -8,7 +8,7 @@ DELETE /uploads/{id}                    cancelled
 
 A body is written as it comes, so that memory doesn't grow with it; what had come before a line
 broke is kept. A piece may bring its SHA-256 as ``X-Piece-SHA256``, ``finish`` that of the whole
-file as ``X-File-SHA256``. Whose uploads they are, the visitor's cookie says.
+file as ``X-File-SHA256``. Whose uploads they are, the account or the visitor's cookie says.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from samgeo_core.web.context import AppContext
 from samgeo_core.web.ids import ID_PATTERN
 from samgeo_core.web.requests import is_from_here
 from samgeo_core.web.upload_parts import Turn, Upload
-from samgeo_core.web.visitors import visitor_of
+from samgeo_core.web.visitors import owner_of
 from samgeo_core.words import _, sentence
 
 logger = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ def _of_visitor(handler: Callable[[Request, str], Awaitable[Response]]) -> Handl
     async def answer(request: Request) -> Response:
         if not is_from_here(request):
             return _refusal(_("Files are uploaded from the app's own page only."), 403)
-        owner = visitor_of(request.cookies) or request.headers.get(VISITOR_HEADER, "")
+        owner = owner_of(request.scope) or request.headers.get(VISITOR_HEADER, "")
         if not ID_PATTERN.fullmatch(owner):
             told = _("Open the app's page in this browser first, then upload there.")
             return _refusal(told, 401)

@@ -3,6 +3,7 @@
 What a visitor makes belongs to that name, and only its owner changes it. The name says nothing
 about a person and is good for this app only. Where a browser keeps no cookie (as in a frame of
 another site), a visitor is somebody new after each reload, and sees what was made before read-only.
+Where people sign in, the account takes the cookie's place (`accounts`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from samgeo_core.web.records import Run
 from samgeo_core.web.urls import base_path
 
 COOKIE = "samgeo_visitor"
+OWNER_KEY = "samgeo.owner"
+"""In the scope of a request: whose account it comes with, where people sign in."""
+
 _KEPT_S = 365 * 24 * 3600
 
 
@@ -27,6 +31,16 @@ def visitor_of(cookies: Mapping[str, str]) -> str | None:
     """The visitor that a browser's cookies name; None where they name none."""
     name = str(cookies.get(COOKIE, ""))
     return name if ID_PATTERN.fullmatch(name) else None
+
+
+def owner_of(scope: Scope) -> str | None:
+    """Whom a request comes from: an account, else the visitor that its cookies name."""
+    account = scope.get(OWNER_KEY)
+    return str(account) if account else visitor_of(cookie_parser(_cookies_of(scope)))
+
+
+def _cookies_of(scope: Scope) -> str:
+    return Headers(scope=scope).get("cookie", "")
 
 
 def edit_token(run: Run) -> str:
@@ -84,4 +98,4 @@ def _asks_for_a_page(scope: Scope) -> bool:
     headers = Headers(scope=scope)
     if scope["method"] != "GET" or "text/html" not in headers.get("accept", ""):
         return False
-    return visitor_of(cookie_parser(headers.get("cookie", ""))) is None
+    return visitor_of(cookie_parser(_cookies_of(scope))) is None

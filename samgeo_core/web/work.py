@@ -15,6 +15,7 @@ from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.streaming.run_folder import finished_regions, share_regions
 from samgeo_core.web.limits import check_run_pixels, check_storage
 from samgeo_core.web.records import Run, Scene
+from samgeo_core.web.storage_watch import watched
 from samgeo_core.windows import Window
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ def do_job(context: AppContext, kind: str, run_id: str, monitor: Monitor) -> Non
         CancelledError: the monitor says so.
     """
     run = context.store.run(run_id)
-    KINDS[kind](context, run, context.store.scene(run.scene_id).raster, monitor)
+    watching = watched(monitor, context.store, context.settings, run.owner)
+    KINDS[kind](context, run, context.store.scene(run.scene_id).raster, watching)
 
 
 def _hand_in(context: AppContext, run: Run) -> Run:

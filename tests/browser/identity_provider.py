@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider on loopback that signs everybody in as the same person.
+"""A small OpenID Connect provider on loopback that signs everybody in as whom a test names.
 
 What it answers: OpenID Connect Core 1.0 (code flow) and Discovery 1.0.
 """
@@ -23,10 +23,11 @@ CLIENT, SECRET = "studio", "between us"
 
 
 class Provider:
-    """Its endpoints; ``nonces`` by the codes that were handed out."""
+    """Its endpoints; ``nonces`` by the codes that were handed out, ``subject`` is who signs in."""
 
     def __init__(self) -> None:
         self.issuer = ""
+        self.subject = "somebody"
         self.nonces: dict[str, str] = {}
         self._key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
 
@@ -56,7 +57,7 @@ class Provider:
         claims = {
             "iss": self.issuer,
             "aud": CLIENT,
-            "sub": "somebody",
+            "sub": self.subject,
             "iat": now,
             "exp": now + 600,
             "nonce": self.nonces.pop(form["code"][0]),

@@ -109,7 +109,7 @@ def _raise(error: BaseException) -> None:
         (RasterError("The file is damaged."), "The file is damaged."),
         (OSError(errno.ENOSPC, "No space left"), "The server's disk is full; ask"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "The run needed more memory"),
-        (MemoryError(), "The run needed more memory than there is; try a smaller area."),
+        (MemoryError(), "The run needed more memory than there is: try a smaller area"),
         (
             ZeroDivisionError("a secret"),
             "The run failed unexpectedly (ZeroDivisionError); see the server's log.",
