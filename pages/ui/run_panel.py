@@ -30,8 +30,6 @@ _STAGES = {
     "segment": N_("Finding objects"),
     "join": N_("Joining parts"),
     "write labels": N_("Writing the layers"),
-    "outlines": N_("Drawing the outlines"),
-    "attributes": N_("Measuring the objects"),
     "outlines": N_("Drawing outlines"),
     "attributes": N_("Measuring the objects"),
     "features": N_("Looking at the objects"),
