@@ -93,15 +93,16 @@ def test_all_pages_speak_chinese(
     expect(page.get_by_text("裁切层数")).to_be_visible()
     settled(page)
     assert english(page) == []
-    page.get_by_text("快速预览", exact=True).click()
+    page.get_by_text("大对象", exact=True).click()
+    settled(page)
     page.get_by_role("button", name=re.compile("^试运行 · ")).click()
-    expect(page.get_by_text(re.compile("试运行区域中有"))).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_text(re.compile("试运行区域中有"))).to_be_visible(timeout=3 * WAIT_MS)
     assert english(page) == []
 
     page.get_by_role("link", name="查看结果").click()
     for tool in ("修改对象", "相似对象与类别", "与图层对比"):
         page.get_by_text(tool, exact=True).click()
-    expect(page.get_by_text("参考图层", exact=True).first).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_text("参考图层", exact=True).first).to_be_visible()
     for panel in ("轮廓与格式", "分享"):
         page.get_by_text(panel, exact=True).first.click()
     expect(page.get_by_role("button", name="生成链接")).to_be_visible()

@@ -41,8 +41,8 @@ NEVER_SHOWN = {"key", "icon", "width", "type", "persist_state", "media_type", "g
 """Keyword arguments that are no text for people."""
 
 NAMES = re.compile(
-    r"(SamGeo Studio|GeoTIFF( \(COG\))?|GeoPackage|GeoJSON|GeoParquet|FlatGeobuf|Shapefile|JPEG 2000"
-    r"|Segment Anything( Model)?|Accept(-[A-Z]\w+)?|MapLibre|Leaflet|EPSG:\d+|SAMGEO_\w+"
+    r"(SamGeo Studio|GeoTIFF( \(COG\))?|GeoPackage|GeoJSON|GeoParquet|FlatGeobuf|Shapefile"
+    r"|JPEG 2000|Segment Anything( Model)?|Accept(-[A-Z]\w+)?|MapLibre|Leaflet|EPSG:\d+|SAMGEO_\w+"
     r"|Esri World Imagery|Satellite map: Esri, Maxar, Earthstar Geographics|Band|Polygon"
     r"|MultiPolygon|Escape|FeatureCollection|Feature|Mozilla|Bearer|Esc|Enter|Tab)"
 )
