@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from samgeo_core.preflight.calibration import CalibrationBook
 from samgeo_core.progress import Monitor
 from samgeo_core.settings import Settings, get_settings
 from samgeo_core.web.assets import Assets
@@ -59,7 +60,7 @@ class AppContext:
         """Open the store of these settings and start an idle job runner."""
         audit = AuditLog(settings.data_dir)
         store = Store(settings.data_dir, max_pixels=settings.max_pixels, audit=audit)
-        estimates = Estimator(store.database)
+        estimates = Estimator(store.database, CalibrationBook(settings.cache_dir))
 
         def work(kind: str, run_id: str, monitor: Monitor) -> None:
             do_job(context, kind, run_id, monitor)

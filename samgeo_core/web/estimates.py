@@ -1,83 +1,26 @@
-"""About how long a run will take, from what former runs took on this machine."""
+"""About how long a run will take: by former runs on this machine, else by what was measured here.
+
+The paces of former runs of the same model and preset say most, and those of the same image more:
+how much there is to ask differs from image to image. Before the first run a calibration of two
+seconds stands in (`preflight.calibration`), and without one the orders of magnitude.
+"""
 
 from __future__ import annotations
 
-import math
 import statistics
-from dataclasses import dataclass
 
-from samgeo_core.config import AutomaticConfig, SegmentConfig
-from samgeo_core.engine.ladder import FullConfig, plan_looks
+from samgeo_core.config import SegmentConfig
+from samgeo_core.preflight.calibration import Calibration, CalibrationBook
+from samgeo_core.preflight.card import FIXED_S
+from samgeo_core.preflight.workload import DEFAULT_RATES, Workload, workload
 from samgeo_core.streaming.options import StreamOptions
-from samgeo_core.streaming.regions import RegionPlan
 from samgeo_core.web.queue_database import Database
 from samgeo_core.web.records import Run
 from samgeo_core.windows import ShapeHW
 
-
-@dataclass(frozen=True)
-class Rate:
-    """Seconds of work: per image that the encoder looks at, and per grid point."""
-
-    encode_s: float
-    prompt_s: float
-
-
-@dataclass(frozen=True)
-class Workload:
-    """How much a run asks of the model: images to encode and grid points to decode."""
-
-    images: int
-    prompts: int
-
-    def seconds(self, rate: Rate) -> float:
-        """Time for it at a rate."""
-        return self.images * rate.encode_s + self.prompts * rate.prompt_s
-
-
-# Orders of magnitude of one run on 2 CPU cores: MobileSAM takes 1 s per image and 24 s for 1,024
-# points, the larger encoders more in proportion to their size. What runs took here corrects them.
-DEFAULT_RATES = {
-    "vit_t": Rate(1.0, 0.024),
-    "vit_b": Rate(10.0, 0.024),
-    "vit_l": Rate(27.0, 0.024),
-    "vit_h": Rate(50.0, 0.024),
-}
-_FIXED_S = 2.0
-_OPEN_SHARES = {"full": 0.4, "fast": 0.1}
-"""Share of a preset's grid that is asked: the rest is flat or explained already."""
-_WINDOW_SHARES = {"full": 1.0, "fast": 0.5}
-"""Share of a preset's windows that are looked through."""
-
 _TIMINGS_HEARD = 5
 """The estimate is the median of so many runs, the newest ones."""
 _TIMINGS_KEPT = 1000
-
-
-def workload(
-    shape_hw: ShapeHW, config: SegmentConfig, regions: StreamOptions | None = None
-) -> Workload:
-    """Images and grid points of a run over a raster of this shape.
-
-    Args:
-        shape_hw: height and width, px.
-        config: what is done.
-        regions: how it is cut where it is larger than a region; None never cuts it.
-    """
-    if regions is not None and regions.cuts(shape_hw):
-        side = regions.region_px
-        count = len(RegionPlan(shape_hw, side, regions.margin_px))
-        region_hw = min(side, shape_hw[0]), min(side, shape_hw[1])
-        one = workload(region_hw, config)
-        return Workload(count * one.images, count * one.prompts)
-    if config.preset in {"full", "fast"}:
-        looks = list(plan_looks(shape_hw, FullConfig.of_run(config)))
-        cells = sum(look.core.width * look.core.height / look.steps_px[-1] ** 2 for look in looks)
-        images = math.ceil(_WINDOW_SHARES[config.preset] * len(looks))
-        return Workload(images, round(_OPEN_SHARES[config.preset] * cells))
-    windows = len(config.windows(shape_hw))
-    images, prompts = _of_one_window(config.automatic)
-    return Workload(windows * images, windows * prompts)
 
 
 class Estimator:
@@ -85,17 +28,51 @@ class Estimator:
 
     Args:
         database: where it is kept.
+        book: what was measured of this machine; None knows nothing.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, book: CalibrationBook | None = None) -> None:
         self._database = database
+        self._book = book or CalibrationBook(None)
 
     def seconds(
-        self, shape_hw: ShapeHW, config: SegmentConfig, regions: StreamOptions | None = None
+        self,
+        shape_hw: ShapeHW,
+        config: SegmentConfig,
+        regions: StreamOptions | None = None,
+        scene_id: str = "",
     ) -> float:
-        """Expected seconds of a run over a raster of this shape; arguments as `workload`."""
-        work_s = workload(shape_hw, config, regions).seconds(DEFAULT_RATES[config.model])
-        return _FIXED_S + self._slowness(config) * work_s
+        """Expected seconds of a run.
+
+        Args:
+            shape_hw: height and width of what is segmented, px.
+            config: what is done.
+            regions: how it is cut where it is larger than a region; None never cuts it.
+            scene_id: of the image: its own former runs, try-outs too, say most.
+        """
+        work = workload(shape_hw, config, regions)
+        work_s = work.seconds(DEFAULT_RATES[config.model])
+        return FIXED_S + self._slowness(config, scene_id, work) * work_s
+
+    def calibration(self, config: SegmentConfig) -> Calibration | None:
+        """What was measured of the model on this machine; None where nothing was yet."""
+        return self._book.find(config.model, config.device)
+
+    def calibrate(self, config: SegmentConfig) -> Calibration:
+        """Measure the model on this machine, about two seconds once it is loaded.
+
+        Raises:
+            WeightsError, ParameterError: as `cached_model`.
+        """
+        return self._book.measure(config.model, config.checkpoint, config.device)
+
+    def basis(self, config: SegmentConfig, scene_id: str = "") -> str:
+        """What an estimate rests on: "scene", "runs", "calibration" or "guess"."""
+        if scene_id and self._paces(config, 3, scene_id):
+            return "scene"
+        if self._paces(config, 3):
+            return "runs"
+        return "guess" if self.calibration(config) is None else "calibration"
 
     def remember(self, run: Run) -> None:
         """Learn from what a finished run took."""
@@ -115,38 +92,37 @@ class Estimator:
         key = (config.model, config.device or "", config.preset)
         with self._database.writing() as book:
             book.execute(
-                "INSERT INTO timings (model, device, preset, megapixels, seconds, slowness) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (*key, megapixels, seconds, seconds / expected),
+                "INSERT INTO timings "
+                "(model, device, preset, megapixels, seconds, slowness, scene_id) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*key, megapixels, seconds, seconds / expected, run.scene_id),
             )
             book.execute(
                 "DELETE FROM timings WHERE number <= (SELECT max(number) FROM timings) - ?",
                 (_TIMINGS_KEPT,),
             )
 
-    def _slowness(self, config: SegmentConfig) -> float:
-        """How many times the default such runs take: those most alike of which there are any."""
-        where = ["device = ?", "model = ?", "preset = ?"]
-        values = [config.device or "", config.model, config.preset]
+    def _slowness(self, config: SegmentConfig, scene_id: str, work: Workload) -> float:
+        """How many times the default such runs take, by what is most alike."""
+        of_scene = self._paces(config, 3, scene_id) if scene_id else []
+        if paces := of_scene or self._paces(config, 3):
+            return statistics.median(paces)
+        if (measured := self.calibration(config)) is not None:
+            default_s = work.seconds(DEFAULT_RATES[config.model])
+            return work.seconds(measured.rates[config.preset]) / default_s if default_s else 1.0
+        paces = self._paces(config, 2) or self._paces(config, 1)
+        return statistics.median(paces) if paces else 1.0
+
+    def _paces(self, config: SegmentConfig, alike: int, scene_id: str = "") -> list[float]:
+        """Paces of the last runs on the same device, of the same model (2) and preset (3)."""
+        where = ["device = ?", "model = ?", "preset = ?"][:alike]
+        values = [config.device or "", config.model, config.preset][:alike]
+        if scene_id:
+            where, values = [*where, "scene_id = ?"], [*values, scene_id]
         with self._database.reading() as book:
-            for n in (3, 2, 1):
-                found = book.execute(
-                    f"SELECT slowness FROM timings WHERE {' AND '.join(where[:n])} "
-                    "ORDER BY number DESC LIMIT ?",
-                    (*values[:n], _TIMINGS_HEARD),
-                ).fetchall()
-                if found:
-                    return statistics.median(float(slowness) for (slowness,) in found)
-        return 1.0
-
-
-def _of_one_window(config: AutomaticConfig) -> tuple[int, int]:
-    """Crop layer i looks at 4^i crops, each with a grid thinner by factor^i along a side."""
-    images = prompts = 0
-    side = config.points_per_side or 0
-    for layer in range(config.crop_n_layers + 1):
-        crops = 4**layer
-        layer_side = int(side / config.crop_n_points_downscale_factor**layer)
-        images += crops
-        prompts += crops * layer_side**2
-    return images, prompts
+            found = book.execute(
+                f"SELECT slowness FROM timings WHERE {' AND '.join(where)} "
+                "ORDER BY number DESC LIMIT ?",
+                (*values, _TIMINGS_HEARD),
+            ).fetchall()
+        return [float(slowness) for (slowness,) in found]

@@ -59,6 +59,7 @@ _STEPS = (
         slowness REAL NOT NULL
     );
     """,
+    "ALTER TABLE timings ADD COLUMN scene_id TEXT NOT NULL DEFAULT ''",
 )
 """What makes each version of the schema of the one before; ``PRAGMA user_version`` counts them."""
 

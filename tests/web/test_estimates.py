@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from samgeo_core.config import AutomaticConfig, SegmentConfig
+from samgeo_core.preflight.card import FIXED_S
+from samgeo_core.preflight.workload import Workload
 from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.streaming.regions import RegionPlan
 from samgeo_core.web import estimates
@@ -16,12 +18,13 @@ from samgeo_core.web.queue_database import Database
 from samgeo_core.windows import Window
 
 CONFIG = SegmentConfig()
-RATE, FIXED_S = estimates.DEFAULT_RATES["vit_t"], estimates._FIXED_S
+RATE = estimates.DEFAULT_RATES["vit_t"]
 
 
 def _run(config: SegmentConfig, seconds: float, area: Window | None = None) -> Any:
     return SimpleNamespace(
         state="done",
+        scene_id="",
         regions=None,
         area=area,
         scene_shape_hw=(4096, 4096),
@@ -31,7 +34,7 @@ def _run(config: SegmentConfig, seconds: float, area: Window | None = None) -> A
 
 
 def test_a_whole_image_is_one_look_and_one_grid() -> None:
-    assert estimates.workload((3000, 3000), CONFIG) == estimates.Workload(1, 1024)
+    assert estimates.workload((3000, 3000), CONFIG) == Workload(1, 1024)
 
 
 def test_the_full_preset_counts_its_ladder() -> None:
@@ -46,7 +49,7 @@ def test_every_window_has_its_grid() -> None:
     config = replace(CONFIG, window_px=1024)
     windows = len(config.windows((3000, 3000)))
     assert windows > 4
-    assert estimates.workload((3000, 3000), config) == estimates.Workload(windows, windows * 1024)
+    assert estimates.workload((3000, 3000), config) == Workload(windows, windows * 1024)
 
 
 def test_crop_layers_agree_with_the_published_plan() -> None:
@@ -57,7 +60,7 @@ def test_crop_layers_agree_with_the_published_plan() -> None:
     _, layers = amg.generate_crop_boxes((3000, 3000), 2, automatic.crop_overlap_ratio)
     grids = amg.build_all_layer_point_grids(24, 2, 2)
     found = estimates.workload((3000, 3000), SegmentConfig(automatic=automatic))
-    assert found == estimates.Workload(len(layers), sum(len(grids[i]) for i in layers))
+    assert found == Workload(len(layers), sum(len(grids[i]) for i in layers))
 
 
 def test_a_finished_run_corrects_the_estimate() -> None:
@@ -106,5 +109,5 @@ def test_what_is_cut_into_regions_costs_as_much_as_all_of_them() -> None:
     one = estimates.workload((1024, 1024), CONFIG)
     count = len(RegionPlan((5000, 3000), 1024, 128))
     found = estimates.workload((5000, 3000), CONFIG, regions)
-    assert found == estimates.Workload(count * one.images, count * one.prompts)
+    assert found == Workload(count * one.images, count * one.prompts)
     assert estimates.workload((1024, 1024), CONFIG, regions) == one
