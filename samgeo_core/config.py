@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from samgeo_core.errors import ParameterError
+from samgeo_core.reading.channels import ChannelTriple, as_channels
 from samgeo_core.windows import ShapeHW, Window, plan_windows
 
 T = TypeVar("T")
@@ -201,8 +202,9 @@ class SegmentConfig:
         model: name of the model (`samgeo_core.models.registry.MODELS`).
         checkpoint: file of the weights; None takes the model's own.
         device: cuda, mps or cpu; None takes the best there is.
-        bands: three 1-based bands shown to the model as red, green, blue; None lets the raster say.
-        stretch: auto, percentile, minmax or none: how values become 8 bits.
+        bands: three channels shown to the model as red, green, blue: numbers (1-based), names,
+            indices or expressions (`reading.channels`); None lets the raster say.
+        stretch: auto, percentile, minmax, none or signed: how values become 8 bits.
         window_px: side of the windows the raster is read in; None reads it whole.
         preset: exact (SAM's own automatic masks, at one scale) or full (everything, at several
             scales: thresholds and grid follow from the image, so `automatic` has no say) or fast
@@ -210,18 +212,20 @@ class SegmentConfig:
         automatic: SAM's parameters, for the exact preset.
         selection: which candidates become objects; None takes the preset's own rule.
         scales: through which windows full and fast look; None takes the preset's own.
+        purpose: for which of `samgeo_core.purposes` rule and scales were made; None for everything.
     """
 
     model: str = "vit_t"
     checkpoint: str | None = None
     device: str | None = None
-    bands: tuple[int, int, int] | None = None
+    bands: ChannelTriple | None = None
     stretch: str = "auto"
     window_px: int | None = None
     preset: str = "exact"
     automatic: AutomaticConfig = field(default_factory=AutomaticConfig)
     selection: SelectionRule | None = None
     scales: Scales | None = None
+    purpose: str | None = None
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
@@ -230,6 +234,23 @@ class SegmentConfig:
             raise ParameterError(
                 f"A window needs at least {LEAST_WINDOW_PX} px, got {self.window_px}."
             )
+
+    def for_purpose(
+        self, purpose: str, gsd_m: float | None, *, on_ground: bool = True
+    ) -> SegmentConfig:
+        """This with the scales and the rule that suit a purpose (`samgeo_core.purposes`).
+
+        Args:
+            purpose: roofs, fields, trees, vehicles, water or everything.
+            gsd_m: ground sample distance, m per px; None where unknown: without limits of size.
+            on_ground: whether the raster knows its place on Earth; limits are in px elsewhere.
+
+        Raises:
+            ParameterError: there is no such purpose.
+        """
+        from samgeo_core.purposes import purpose_named
+
+        return purpose_named(purpose).applied(self, gsd_m, on_ground=on_ground)
 
     @property
     def rule(self) -> SelectionRule:
@@ -255,7 +276,7 @@ class SegmentConfig:
         if grids := automatic.get("point_grids"):
             automatic["point_grids"] = tuple(tuple((x, y) for x, y in grid) for grid in grids)
         if data.get("bands") is not None:
-            data["bands"] = tuple(data["bands"])
+            data["bands"] = as_channels(data["bands"])
         data["automatic"] = AutomaticConfig(**automatic)
         if data.get("selection") is not None:
             data["selection"] = SelectionRule.from_dict(data["selection"])

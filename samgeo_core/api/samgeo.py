@@ -25,6 +25,7 @@ from samgeo_core.api.session import Figsize, Session
 from samgeo_core.api.source_image import Source, SourceImage
 from samgeo_core.errors import ParameterError
 from samgeo_core.progress import SILENT, Monitor
+from samgeo_core.reading.channels import Channel
 from samgeo_core.results.export import write_vector
 from samgeo_core.results.labels import binary_mask, label_raster, write_label_raster
 from samgeo_core.results.pictures import is_tiff, write_picture
@@ -49,7 +50,7 @@ class SamGeo(Session):
         unique: bool = True,
         min_size: int = 0,
         max_size: int | None = None,
-        bands: Sequence[int] | None = None,
+        bands: Sequence[Channel] | None = None,
         *,
         crs: str | int | CRS | None = None,
         transform: Affine | None = None,
@@ -70,7 +71,7 @@ class SamGeo(Session):
             unique: see `save_masks`.
             min_size: see `save_masks`.
             max_size: see `save_masks`.
-            bands: three bands, 1-based; the image's red, green and blue where None.
+            bands: three channels (numbers, names, expressions); the image's own where None.
             crs: of an array.
             transform: pixel to CRS coordinates of an array.
             monitor: hears of the progress and may cancel.
@@ -177,7 +178,7 @@ class SamGeo(Session):
         self,
         image: Source,
         image_format: str = "RGB",
-        bands: Sequence[int] | None = None,
+        bands: Sequence[Channel] | None = None,
         *,
         crs: str | int | CRS | None = None,
         transform: Affine | None = None,
@@ -187,7 +188,7 @@ class SamGeo(Session):
         Args:
             image: path of a raster, or an array [H, W] or [H, W, bands].
             image_format: order of an array's colours, RGB or BGR.
-            bands: three bands, 1-based; the image's red, green and blue where None.
+            bands: three channels (numbers, names, expressions); the image's own where None.
             crs: of an array.
             transform: pixel to CRS coordinates of an array.
 

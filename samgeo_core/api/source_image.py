@@ -21,6 +21,7 @@ from rasterio.dtypes import in_dtype_range
 
 from samgeo_core.api.prompts import parse_crs
 from samgeo_core.errors import ParameterError
+from samgeo_core.reading.channels import Channel
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.sources import accept_pixels_without_place, open_dataset
 from samgeo_core.reading.stretch import BandTriple
@@ -49,7 +50,7 @@ class SourceImage:
     def open(
         cls,
         source: Source,
-        bands: Sequence[int] | None = None,
+        bands: Sequence[Channel] | None = None,
         *,
         nodata: float | None = None,
         crs: str | int | CRS | None = None,

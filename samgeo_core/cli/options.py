@@ -16,6 +16,7 @@ from typing import Any, get_args, get_type_hints
 
 from samgeo_core.config import OVERLAPS, PointGrid
 from samgeo_core.errors import ParameterError
+from samgeo_core.reading.channels import ChannelTriple, channels_of_text
 
 _METAVARS = {"point_grids": "FILE", "overlap": "|".join(OVERLAPS)}
 
@@ -124,7 +125,10 @@ def whole_numbers(text: str, count: int, what: str) -> Sequence[int]:
     return numbers
 
 
-def band_numbers(text: str) -> tuple[int, int, int]:
-    """Three band numbers as the value of an option."""
-    red, green, blue = whole_numbers(text, 3, "three band numbers such as 1,2,3")
-    return red, green, blue
+def channels(text: str) -> ChannelTriple:
+    """Three channels, or one for all three, as the value of an option."""
+    try:
+        found = channels_of_text(text)
+    except ParameterError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return (found[0], found[1], found[2]) if len(found) == 3 else (found[0],) * 3

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from samgeo_core.cli.options import band_numbers
+from samgeo_core.cli.options import channels
 from samgeo_core.cli.terminal import TerminalProgress
 from samgeo_core.config import SegmentConfig
 from samgeo_core.reading.stretch import STRETCH_MODES
@@ -58,7 +58,12 @@ def add_prompt_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights of your own")
     parser.add_argument("--device", help="cuda, mps or cpu (the best there is)")
     parser.add_argument(
-        "--bands", type=band_numbers, metavar="R,G,B", help="bands shown to the model (1,2,3)"
+        "--bands",
+        type=channels,
+        metavar="R,G,B",
+        help="what is shown to the model as red, green, blue: bands by number or name, indices or "
+        "expressions, such as 5,3,2 or nir,red,green or 'ndvi,nir,b4/b3'; one stands for all three "
+        "(the image's own)",
     )
     parser.add_argument(
         "--stretch",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from samgeo_core.cli.options import (
     add_config_options,
-    band_numbers,
+    channels,
     given_values,
     whole_numbers,
     whole_or_nothing,
@@ -55,7 +55,12 @@ def add_segment_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
     parser.add_argument("--checkpoint", metavar="FILE", help="weights of your own for the model")
     parser.add_argument("--device", default=settings.device, help="cuda, mps or cpu (the best)")
     parser.add_argument(
-        "--bands", type=band_numbers, metavar="R,G,B", help="bands shown to the model (1,2,3)"
+        "--bands",
+        type=channels,
+        metavar="R,G,B",
+        help="what is shown to the model as red, green, blue: bands by number or name, indices or "
+        "expressions, such as 5,3,2 or nir,red,green or 'ndvi,nir,b4/b3'; one stands for all three "
+        "(the image's own)",
     )
     parser.add_argument(
         "--stretch",

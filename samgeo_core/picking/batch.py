@@ -21,6 +21,7 @@ from samgeo_core.picking.prompt_files import read_prompts
 from samgeo_core.picking.prompt_groups import PromptGroup, group_prompts
 from samgeo_core.picking.prompts import ObjectPrompts
 from samgeo_core.progress import SILENT, Monitor
+from samgeo_core.reading.channels import Channel
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.results.outlines import trace
@@ -41,7 +42,7 @@ def segment_prompts(
     model: LoadedModel | str = "vit_t",
     checkpoint: str | Path | None = None,
     device: str | None = None,
-    bands: Sequence[int] | None = None,
+    bands: Sequence[Channel] | None = None,
     stretch: StretchMode = "auto",
     mode: PickMode = "adaptive",
     label_column: str = "label",

@@ -18,6 +18,7 @@ from samgeo_core.picking.windows import (
     window_around,
 )
 from samgeo_core.progress import SILENT, Monitor
+from samgeo_core.reading.channels import Channel
 from samgeo_core.reading.pixels import fit_shape
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
@@ -47,7 +48,7 @@ class Picker:
     Args:
         raster: what is looked at.
         model: a loaded model.
-        bands: three bands (1-based), or one; None takes the raster's own.
+        bands: three channels, or one, see `Raster.stretch`; None takes the raster's own.
         stretch: how values become 8 bits, over the whole raster.
         embeddings: keeps the embeddings of windows.
         mode: adaptive answers from a window of fitting scale around the prompts; exact as
@@ -63,7 +64,7 @@ class Picker:
         raster: Raster,
         model: LoadedModel,
         *,
-        bands: Sequence[int] | None = None,
+        bands: Sequence[Channel] | None = None,
         stretch: StretchMode = "auto",
         embeddings: EmbeddingStore,
         mode: PickMode = "adaptive",

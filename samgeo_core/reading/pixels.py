@@ -11,6 +11,8 @@ import rasterio.windows
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 
+from samgeo_core.reading.channels import bands_in, is_plain
+from samgeo_core.reading.expressions import Expression
 from samgeo_core.reading.stretch import BandTriple
 from samgeo_core.windows import ShapeHW, Window
 
@@ -44,7 +46,10 @@ class RawPixels:
 
 def is_palette(dataset: Any, bands: BandTriple) -> bool:
     """Whether the three bands are one band of colour indices."""
-    return len(set(bands)) == 1 and dataset.colorinterp[bands[0] - 1] == ColorInterp.palette
+    band = bands[0]
+    if len(set(bands)) != 1 or isinstance(band, str):
+        return False
+    return bool(dataset.colorinterp[band - 1] == ColorInterp.palette)
 
 
 def alpha_band(dataset: Any) -> int | None:
@@ -64,7 +69,8 @@ def read_raw(
 
     Args:
         dataset: an open `rasterio.DatasetReader`.
-        bands: three bands, 1-based; a band may stand there more than once.
+        bands: three bands, 1-based, or canonical expressions on bands; each may stand there more
+            than once.
         window: part of the raster.
         shape_hw: height and width to resample to; None keeps every pixel.
         resampling: how values are resampled; validity and palettes take the nearest.
@@ -74,20 +80,53 @@ def read_raw(
     palette = is_palette(dataset, bands)
     if palette:
         resampling = Resampling.nearest
-    once = sorted(set(bands))
+    once = bands_in(bands)
     values = dataset.read(once, window=place, out_shape=(len(once), *shape), resampling=resampling)
     valid = np.stack([_band_valid(dataset, band, place, shape) for band in once])
     if values.dtype.kind == "f":
         valid &= np.isfinite(values)
     alpha = alpha_band(dataset)
-    if alpha is not None and alpha not in bands:
+    if alpha is not None and alpha not in once:
         opacity = dataset.read(alpha, window=place, out_shape=shape, resampling=Resampling.nearest)
         valid &= opacity > 0
     if palette:
-        colours, visible = _expand_palette(values[0], dataset.colormap(bands[0]))
+        colours, visible = _expand_palette(values[0], dataset.colormap(once[0]))
         return RawPixels(colours, np.repeat(valid & visible, 3, axis=0))
-    index = [once.index(band) for band in bands]
+    if not is_plain(bands):
+        return _computed(bands, once, values, valid)
+    index = [once.index(band) for band in bands if isinstance(band, int)]
     return RawPixels(values[index], valid[index])
+
+
+def _computed(
+    bands: BandTriple, once: list[int], values: NDArray[Any], valid: NDArray[np.bool_]
+) -> RawPixels:
+    """Channels of which some are expressions.
+
+    A pixel of an expression is valid where all its bands are and it has a value: a division by
+    zero or the root of a negative number has none.
+
+    Args:
+        bands: the three channels.
+        once: numbers of the bands that were read.
+        values: [B, H, W], theirs.
+        valid: bool [B, H, W].
+    """
+    found: dict[int | str, tuple[NDArray[Any], NDArray[np.bool_]]] = {}
+    for channel in set(bands):
+        if isinstance(channel, int):
+            at = once.index(channel)
+            found[channel] = values[at], valid[at]
+            continue
+        expression = Expression(channel)
+        at_of = {name: once.index(int(name[1:])) for name in expression.names}
+        result = expression.compute({name: values[at] for name, at in at_of.items()})
+        there = np.isfinite(result) & valid[list(at_of.values())].all(axis=0)
+        found[channel] = np.where(there, result, np.nan), there
+    return RawPixels(
+        np.stack([found[channel][0] for channel in bands]),
+        np.stack([found[channel][1] for channel in bands]),
+    )
 
 
 def read_sample(dataset: Any, bands: BandTriple) -> RawPixels:

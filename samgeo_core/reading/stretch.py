@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -9,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samgeo_core.errors import ParameterError
+from samgeo_core.reading.channels import ChannelTriple, as_channels
 
-StretchMode = Literal["auto", "percentile", "minmax", "none"]
+StretchMode = Literal["auto", "percentile", "minmax", "none", "signed"]
 
 STRETCH_MODES: tuple[StretchMode, ...] = get_args(StretchMode)
 
-BandTriple = tuple[int, int, int]
+BandTriple = ChannelTriple
 Triple = tuple[float, float, float]
 
 LOW_PERCENT, HIGH_PERCENT = 2.0, 98.0
@@ -27,7 +29,7 @@ class Stretch:
     The range 0 to 255 leaves uint8 as it is, and clips and rounds every other type.
 
     Attributes:
-        bands: the three bands (1-based) for red, green and blue.
+        bands: the three bands (1-based), or expressions on bands, for red, green and blue.
         lows: value of each band that becomes 0.
         highs: value of each band that becomes 255; where it equals ``low``, greater values do.
 
@@ -56,6 +58,12 @@ class Stretch:
         return cls(bands, (0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
 
     @classmethod
+    def of_ranges(cls, bands: BandTriple, ranges: Sequence[tuple[float, float]]) -> Stretch:
+        """The stretch of a low and a high for each band."""
+        (low_r, high_r), (low_g, high_g), (low_b, high_b) = ranges
+        return cls(bands, (low_r, low_g, low_b), (high_r, high_g, high_b))
+
+    @classmethod
     def fit(
         cls,
         bands: BandTriple,
@@ -72,8 +80,7 @@ class Stretch:
             mode: percentile takes the 2nd and 98th percentile, minmax the extremes.
         """
         ranges = [_range(v[ok & np.isfinite(v)], mode) for v, ok in zip(values, valid, strict=True)]
-        (low_r, high_r), (low_g, high_g), (low_b, high_b) = ranges
-        return cls(bands, (low_r, low_g, low_b), (high_r, high_g, high_b))
+        return cls.of_ranges(bands, ranges)
 
     def apply(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """Stretch [3, H, W] of any real dtype to uint8 [3, H, W]; NaN becomes 0."""
@@ -84,14 +91,14 @@ class Stretch:
             target[:] = _scale(band, low, high)
         return out
 
-    def to_dict(self) -> dict[str, list[float]]:
+    def to_dict(self) -> dict[str, list[Any]]:
         """A form that JSON can hold; `from_dict` is its inverse."""
         return {"bands": list(self.bands), "lows": list(self.lows), "highs": list(self.highs)}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Stretch:
         """Read what `to_dict` gave."""
-        r, g, b = (int(v) for v in data["bands"])
+        r, g, b = as_channels(data["bands"])
         lows, highs = (tuple(float(v) for v in data[key]) for key in ("lows", "highs"))
         return cls((r, g, b), lows, highs)  # type: ignore[arg-type]  # checked when built
 

@@ -197,7 +197,7 @@ def _record(
         "model": config.model,
         "model_sha256": weights_sha256(config.model),
         "parameters": config.to_dict(),
-        "bands": list(config.bands or raster.default_bands()),
+        "bands": list(scene.stretch.bands),
         "stretch": scene.stretch.to_dict(),
     }
 
