@@ -10,6 +10,7 @@ from pages.ui.compare_panel import compare_not_offered, compare_panel
 from pages.ui.downloads import download_links
 from pages.ui.edit_panel import edit_panel, is_owner
 from pages.ui.export_panel import export_panel
+from pages.ui.figures_panel import figures_panel
 from pages.ui.filters_address import read_filters, write_filters
 from pages.ui.layout import OPEN, PICK, SEGMENT, empty
 from pages.ui.map import (
@@ -34,6 +35,7 @@ from samgeo_core.edits.history import EditHistory
 from samgeo_core.web.context import get_context
 from samgeo_core.web.edit_desk import NOT_YET
 from samgeo_core.web.records import Run
+from samgeo_core.web.reports import figures_of, stored_figures
 from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_query
 from samgeo_core.web.selected import Selected, edits_of, run_source, selected
@@ -60,6 +62,7 @@ def _explore(run: Run) -> None:
             reset_button(source)
         with summary:
             _summary(chosen)
+            figures_panel(figures_of(chosen), key=run.run_id)
         place = objects_source(run, chosen.query)
         at_hand = selection_of(run, place["source"], len(chosen.objects))
         with tools:
@@ -103,6 +106,7 @@ def _look_through(run: Run) -> None:
     has_place = result_place(run).grid.crs is not None
     with right:
         _heading(run, found, run.record.get("coverage"))
+        figures_panel(stored_figures(run), key=run.run_id)
         _choose_again(run)
         not_offered(run)
         compare_not_offered(run)
@@ -182,6 +186,7 @@ def _map(run: Run, view: MapView) -> None:
         focus=None if run.area is None else window_bounds(scene.frame, run.area),
         editing=is_owner(run) and not run.is_streamed,
         keep_view=True,
+        swipe=True,
         credit=scene.raster.attribution,
     )
     show_map(result_map, view, key=map_key(run), height=560)

@@ -227,6 +227,7 @@ def build_map(
     focus: Bounds | None = None,
     editing: bool = False,
     keep_view: bool = False,
+    swipe: bool = False,
     credit: str | None = None,
 ) -> folium.Map:
     """A map of one raster with its layers, all but the basemap from our own origin.
@@ -241,6 +242,7 @@ def build_map(
         focus: what fills the map at the start; None takes the whole raster.
         editing: whether `MapView.editing` may show tools for corrections.
         keep_view: whether the page's address holds what is in sight.
+        swipe: whether a line between before and after can be laid over it.
         credit: whom to name for the raster.
     """
     studio_map = folium.Map(
@@ -257,6 +259,7 @@ def build_map(
     scripts = ["map_layers", *tools, "teach_map", "compare_map"]
     # A page with a map of its own address comes back to what was in sight.
     scripts += ["view_address"] if keep_view else []
+    scripts += ["swipe_map"] if swipe else []
     studio_map.add_child(_Script(*(f"{name}.js" for name in scripts)))
     layers: dict[str, Layer] = {}
     if frame.is_geographic:
@@ -271,6 +274,7 @@ def build_map(
     studio_map.add_child(folium.LayerControl(collapsed=True))
     bounds = focus or frame.bounds_latlng
     styles = ["map.css", *(["edit_map.css"] if editing else [])]
+    styles += ["swipe_map.css"] if swipe else []
     studio_map.add_child(_Setup(layers, styles, scale=frame.is_geographic, bounds=bounds))
     return studio_map
 

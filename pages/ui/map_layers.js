@@ -354,6 +354,7 @@ window.samgeo = window.samgeo || (() => {
     map.on("overlayadd overlayremove", drawLegend);
     if (layers.objects) map.on("moveend resize overlayadd", follow);
     if (layers.basemap) watchBasemap(map, layers.basemap);
+    if (layers.objects) window.samgeoSwipe?.setup(map, layers);
     map.attributionControl.setPrefix(false);
     sayControls(map.getContainer());
     keepInSight(map, bounds);

@@ -20,6 +20,8 @@ _FILES = {
     "prompts.geojson": "what pointed at the objects, longitude and latitude where they are known",
     "edits.jsonl": "corrections, for the command select",
     "annotations.png": "picture of the objects",
+    "report.pdf": "report of one page: map, figures, parameters",
+    "quicklook.png": "map with legend and scale bar",
     "run.json": "how this was made: model, parameters, hashes, figures",
     "objects.gpkg": "polygons with styles, GeoPackage; also partition, prompts, edits",
     "shapefile/objects.shp": "polygons, Shapefile; objects.fields.csv tells its short names",

@@ -42,9 +42,9 @@ _SUFFIXES = {
 }
 _RUN_FILES = (
     *("run.json", "image.tif", "labels.tif", "mask.tif", "classes.tif", "annotations.png"),
-    *("prompts.geojson", "edits.jsonl"),
+    *("prompts.geojson", "edits.jsonl", "report.pdf", "quicklook.png"),
 )
-_COMPRESSED_SUFFIXES = {".tif", ".png", ".parquet"}
+_COMPRESSED_SUFFIXES = {".tif", ".png", ".parquet", ".pdf"}
 
 
 def format_of(path: str | Path) -> VectorFormat:

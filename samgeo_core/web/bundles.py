@@ -15,8 +15,12 @@ from samgeo_core.web.records import Run
 _PIECE_BYTES = 1 << 20
 
 
-def bundle_pieces(run: Run) -> Iterator[bytes]:
+def bundle_pieces(run: Run, more: Mapping[str, Path] | None = None) -> Iterator[bytes]:
     """A zip archive of a finished run: a QGIS project with its files, as `qgis.large` makes it.
+
+    Args:
+        run: the run.
+        more: other files that go along, by name.
 
     Only the GeoPackage lies on the disk a second time while it is sent, with styles.
 
@@ -28,7 +32,7 @@ def bundle_pieces(run: Run) -> Iterator[bytes]:
     if not all((run.folder / name).is_file() for name in RUN_FILES):
         raise NotFoundError("The files of this run are gone; run it again.")
     folder = tempfile.TemporaryDirectory(prefix=".bundle-", dir=run.folder)
-    return _zipped(project_files(run.folder, Path(folder.name)), folder)
+    return _zipped(project_files(run.folder, Path(folder.name), instead=more), folder)
 
 
 class _Outlet(io.RawIOBase):
@@ -58,7 +62,7 @@ def _zipped(files: Mapping[str, Path], folder: tempfile.TemporaryDirectory[str])
         for name, path in files.items():
             info = zipfile.ZipInfo.from_file(path, name)
             # Rasters are compressed already.
-            is_raster = path.suffix == ".tif"
+            is_raster = path.suffix in (".tif", ".png", ".pdf")
             info.compress_type = zipfile.ZIP_STORED if is_raster else zipfile.ZIP_DEFLATED
             with path.open("rb") as source, archive.open(info, "w") as target:
                 while piece := source.read(_PIECE_BYTES):

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,11 +21,13 @@ from samgeo_core.web.classes import (
 )
 from samgeo_core.web.finished import ExportChoice
 from samgeo_core.web.records import Run, Scene
+from samgeo_core.web.reports import IN_ARCHIVES, REPORT_FILES, make_report, report_subject
 from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_query
 from samgeo_core.web.selected import Selected, edits_of, run_source, selected
 from samgeo_core.web.training import TRAINING_FILES
-from samgeo_core.words import N_
+from samgeo_core.words import N_, speaking, spoken_language
+from samgeo_core.words.languages import ENGLISH
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +119,7 @@ def downloads() -> dict[str, Download]:
         Download("run.json", N_("Parameters and figures (JSON)"), "application/json"),
         Download("bundle.zip", N_("QGIS project with everything (zip)"), "application/zip"),
         *(Download(name, title, "application/zip") for name, title in TRAINING_FILES.items()),
+        *(Download(name, title, _report_type(name)) for name, title in REPORT_FILES.items()),
     ]
     return {item.filename: item for item in (*vectors, *others)}
 
@@ -149,13 +153,15 @@ def make_download(
     kind = offered.get(filename)
     if kind is None:
         raise NotFoundError(f"There is no download of this name; choose {', '.join(offered)}.")
+    if filename in REPORT_FILES:
+        return _report(run, kind, rule, image)
     if run.is_streamed:
         if choice != ExportChoice():
             raise ParameterError(
                 "Results of images that were segmented in parts are offered as they were drawn; "
                 "the command vectorize draws them anew."
             )
-        return _stored_download(run, kind)
+        return _stored_download(run, kind, image)
     own = run_source(run).rule
     edits = edits_of(run)
     changes = rule_query(own, rule or own)
@@ -179,12 +185,50 @@ def is_layer(filename: str) -> bool:
     return filename.startswith("objects.") and filename not in TRAINING_FILES
 
 
-def _stored_download(run: Run, kind: Download) -> ReadyFile | ReadyStream:
+def _report_type(filename: str) -> str:
+    return "image/png" if filename.endswith(".png") else "application/pdf"
+
+
+def _report(
+    run: Run, kind: Download, rule: SelectionRule | None, image: Callable[[], Scene] | None
+) -> ReadyFile:
+    """A page or picture for people, in the language of who asks."""
+    chosen = None if run.is_streamed else selected(run, rule)
+    changes = {"language": spoken_language(), "classes": classes_version(run)}
+    changes |= {} if chosen is None else chosen.query
+    # NOTE: the image is drawn as the scene is shown.
+    with suppress(NotFoundError):
+        changes["display"] = "" if image is None else image().display.key
+    path = _path_of(run, kind.filename, changes)
+    made_ns = path.stat().st_mtime_ns if path.is_file() else 0
+    if made_ns < run.labels_path.stat().st_mtime_ns:
+        path = _making.get(path, lambda: _make_report(run, path, chosen, image))
+    told = (
+        "" if chosen is None or chosen.is_own else "-edited" if chosen.edits.done else "-selected"
+    )
+    return ReadyFile(path, kind.media_type, _name(run, kind.filename, told))
+
+
+def _make_report(
+    run: Run, path: Path, chosen: Selected | None, image: Callable[[], Scene] | None
+) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make_report(path, report_subject(run, chosen, image))
+    _forget_old(run.folder / "downloads")
+    logger.info("Made %s for run %s", path.name, run.run_id)
+    return path
+
+
+def _stored_download(
+    run: Run, kind: Download, image: Callable[[], Scene] | None
+) -> ReadyFile | ReadyStream:
     """A file of a run that went region by region: as it lies there, or made of the GeoPackage."""
     result_place(run)  # says so where there is no result
     name = _name(run, kind.filename)
     if kind.filename == "bundle.zip":
-        return ReadyStream(bundle_pieces(run), kind.media_type, name)
+        with speaking(ENGLISH):  # as README.txt is, and the same for all who ask
+            more = {n: _report(run, downloads()[n], None, image).path for n in IN_ARCHIVES}
+        return ReadyStream(bundle_pieces(run, more), kind.media_type, name)
     path = _path_of(run, kind.filename, {})
     if path.parent == run.folder:
         if not path.is_file():

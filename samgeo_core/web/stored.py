@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -112,6 +113,26 @@ def largest_objects(run: Run) -> Any:
         return pd.DataFrame(rows, columns=kept).astype(dict.fromkeys(_measures(kept), float))
 
     return _tables.get((run.run_id, result_place(run).version), read)
+
+
+def stored_areas(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Areas of all objects, m² (none where the place on Earth is unknown) and px.
+
+    Raises:
+        NotFoundError: the run has no result.
+    """
+    with _database(run) as database:
+        names = {str(row[1]) for row in database.execute(f"PRAGMA table_info({_LAYER})")}
+        found = [
+            np.fromiter(_column(database, name), np.float64) if name in names else np.zeros(0)
+            for name in ("area_m2", "area_px")
+        ]
+    return found[0], found[1]
+
+
+def _column(database: sqlite3.Connection, name: str) -> Iterator[float]:
+    for (value,) in database.execute(f"SELECT {name} FROM {_LAYER} ORDER BY fid"):
+        yield math.nan if value is None else float(value)
 
 
 def extent_of(run: Run, object_id: int) -> tuple[LatLng, LatLng] | None:

@@ -42,6 +42,9 @@ def test_what_there_is_to_download() -> None:
         "bundle.zip",
         "objects.coco.zip",
         "objects.yolo.zip",
+        "report.pdf",
+        "report-letter.pdf",
+        "quicklook.png",
     ]
     assert all(item.title and "/" in item.media_type for item in downloads().values())
 
