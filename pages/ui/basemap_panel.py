@@ -38,7 +38,8 @@ def basemap_panel() -> None:
     if panel.open:
         with panel:
             _panel()
-    basemap_orders()
+    else:
+        basemap_orders()
 
 
 @st.fragment
@@ -51,13 +52,16 @@ def _panel() -> None:
     )
     with friendly():
         source = chosen_source()
-        if source is None:
+        if source is not None:
+            left, right = st.columns([5, 3], gap="medium")
+            with left, st.container(key="map_basemap"):
+                _hear(drawn_box(source, get_state().owner, _typed_box()))
+            with right:
+                _area(source)
+                # Right below the button that was just pressed, on phones too.
+                basemap_orders()
             return
-        left, right = st.columns([5, 3], gap="medium")
-        with left, st.container(key="map_basemap"):
-            _hear(drawn_box(source, get_state().owner, _typed_box()))
-        with right:
-            _area(source)
+    basemap_orders()
 
 
 def _hear(box: BoundsLonLat | None) -> None:
@@ -92,28 +96,25 @@ def _area(source: TileSource) -> None:
     fact_list(_facts(area))
     with friendly():
         area.check(settings.max_basemap_tiles, settings.max_pixels)
-        if st.button(
+        st.button(
             _("Get this area"),
             type="primary",
             icon=":material/download:",
             width="stretch",
             on_click=_order,
             args=(area,),
-        ):
-            st.rerun()
+        )
     if refusal := st.session_state.pop(_REFUSAL, None):
         show_error(refusal)
 
 
 def _order(area: BasemapArea) -> None:
-    """Have an area fetched, and make way for its progress."""
+    """Have an area fetched."""
     name = _("{basemap}, zoom {zoom}").format(basemap=area.source.name, zoom=area.zoom)
     try:
         get_context().basemaps.order(get_state().owner, area, name)
     except SamGeoError as error:
         st.session_state[_REFUSAL] = str(error)
-    else:
-        st.session_state[_OPEN] = False
 
 
 def _zoom(source: TileSource, bounds: BoundsLonLat) -> int:

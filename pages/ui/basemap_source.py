@@ -77,7 +77,7 @@ def _address() -> str:
 
 
 def _own_source(address: str) -> TileSource:
-    left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
+    left, right = st.columns(2, gap="medium", vertical_alignment="top")
     with left:
         source = _template(address) if is_template(address) else _layer(address)
         st.caption(
