@@ -174,6 +174,12 @@ def read_engine() -> str:
     return _preset().engine
 
 
+def choose_preset(name: str) -> None:
+    """Set the form to a preset; before its controls are drawn."""
+    st.session_state[f"{PREFIX}preset"] = name
+    _apply_preset()
+
+
 def _preset() -> Preset:
     return PRESETS[st.session_state[f"{PREFIX}preset"]]
 
