@@ -13,6 +13,7 @@ from pathlib import Path
 from samgeo_core import __version__
 from samgeo_core.cli.basemap import add_basemap_command
 from samgeo_core.cli.compare import add_compare_command
+from samgeo_core.cli.preflight import add_preflight_command
 from samgeo_core.cli.prompt import add_prompt_command
 from samgeo_core.cli.report import add_report_command
 from samgeo_core.cli.segment import add_segment_command
@@ -74,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_segment_command(commands)
     add_select_command(commands)
     add_prompt_command(commands)
+    add_preflight_command(commands)
     add_vectorize_command(commands)
     add_compare_command(commands)
     add_report_command(commands)

@@ -13,6 +13,8 @@ from samgeo_core.errors import ExportError, ParameterError, SamGeoError
 from samgeo_core.progress import Monitor
 from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.streaming.run_folder import finished_regions, share_regions
+from samgeo_core.web.ladder import KIND as LADDER
+from samgeo_core.web.ladder import climb
 from samgeo_core.web.limits import check_run_pixels, check_storage
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.storage_watch import watched
@@ -139,7 +141,7 @@ def _queue(context: AppContext, run: Run) -> None:
         run.run_id,
         "regions" if run.is_streamed else "whole",
         run.owner,
-        expected_s=context.estimates.seconds(shape_hw, config, run.regions),
+        expected_s=context.estimates.seconds(shape_hw, config, run.regions, run.scene_id),
         most=context.settings.max_unfinished_runs,
     )
 
@@ -177,5 +179,6 @@ def _region_by_region(context: AppContext, run: Run, raster: Raster, monitor: Mo
 KINDS: Mapping[str, Callable[[AppContext, Run, Raster, Monitor], None]] = {
     "whole": _in_one_piece,
     "regions": _region_by_region,
+    LADDER: climb,
 }
 """What a job of each kind does."""
