@@ -12,6 +12,7 @@ from samgeo_core.errors import NotFoundError
 from samgeo_core.streaming.run_folder import finished_regions
 from samgeo_core.web.queue_book import Entry, JobState, add_entry
 from samgeo_core.web.records import Run, read_run
+from samgeo_core.web.unfinished import remove_unfinished
 from samgeo_core.words import N_
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def recover_runs(store: Store) -> None:
 
     What was accepted and waits keeps its place. What was under way goes to the front: a run in
     parts with those that are finished, another from its beginning, until it has ended the server
-    too often. What was never accepted goes.
+    too often. What was never accepted goes, and so does what was only begun to be written.
 
     Raises:
         NotReadyError, ExportError: the disk refuses.
@@ -38,6 +39,8 @@ def recover_runs(store: Store) -> None:
             _remove_if_old(store, entry.run_id)
         elif entry.state is JobState.RUNNING:
             _recover(store, entry)
+    for folder in ("scenes", "runs"):
+        remove_unfinished(store.root / folder, store.opened)
 
 
 def rebuild_book(runs_dir: Path, book: Connection) -> None:
