@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.clock import Clock, peak_memory_bytes
 from samgeo_core.config import SegmentConfig, SelectionRule
@@ -23,7 +22,6 @@ from samgeo_core.merge import merge_windows
 from samgeo_core.objects import BoolMask, ObjectSet
 from samgeo_core.pool import CANDIDATES_FILE, CandidatePool
 from samgeo_core.progress import SILENT, Monitor
-from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.results.annotate import write_annotation
 from samgeo_core.results.files import replacing
@@ -35,6 +33,8 @@ from samgeo_core.results.labels import (
 )
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
+
+from samgeo_core.reading.raster import Raster
 
 if TYPE_CHECKING:
     from samgeo_core.engine.ladder import Place
@@ -98,9 +98,8 @@ def segment(
     # Read first: what is wrong with source or bands should be told before a large download.
     monitor.step("read", 0, 1)
     with clock.stage("read"):
-        bands = config.bands or raster.default_bands()
-        stretch = raster.stretch(bands, cast(StretchMode, config.stretch))
-        tile = raster.read(area, bands=bands, stretch=stretch)
+        stretch = raster.stretch(config.bands, cast(StretchMode, config.stretch))
+        tile = raster.read(area, stretch=stretch)
     if model is None:
         from samgeo_core.models.loading import cached_model
 
@@ -123,7 +122,7 @@ def segment(
         "model_sha256": model.sha256,
         "device": str(model.device),
         "parameters": config.to_dict(),
-        "bands": list(bands),
+        "bands": list(stretch.bands),
         "stretch": stretch.to_dict(),
         "n_candidates": len(candidates),
         **object_figures(objects, tile.valid, config.rule),

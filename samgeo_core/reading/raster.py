@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 from rasterio.enums import Resampling
-
 from samgeo_core.errors import ParameterError
 from samgeo_core.geogrid import GeoGrid
+from samgeo_core.reading.band_roles import Roles, bands_of_roles, roles_of
+from samgeo_core.reading.channels import BandBook, Channel
 from samgeo_core.reading.pixels import (
     RawPixels,
     alpha_band,
@@ -52,6 +53,7 @@ class Raster:
         overviews: decimation factors of the stored overviews.
         size_bytes: size of the file.
         attribution: whom the file wants to be named for it; None where it doesn't say.
+        roles: what each band shows, such as "nir", None where the file doesn't tell.
     """
 
     path: Path
@@ -66,6 +68,7 @@ class Raster:
     overviews: tuple[int, ...]
     size_bytes: int
     attribution: str | None = None
+    roles: Roles = ()
 
     @classmethod
     def open(cls, path: str | Path, *, max_pixels: int | None = None) -> Raster:
@@ -98,6 +101,7 @@ class Raster:
                 overviews=tuple(dataset.overviews(1)),
                 size_bytes=source.stat().st_size,
                 attribution=attribution_of(dataset),
+                roles=roles_of(dataset, source.name),
             )
 
     @cached_property
@@ -112,23 +116,35 @@ class Raster:
         return self.grid.shape_hw
 
     def default_bands(self) -> BandTriple:
-        """Bands for red, green, blue: by colour interpretation, else 1-2-3, else one for all.
+        """Bands for red, green, blue: by colour interpretation or name, else 1-2-3, else one.
 
         Opacity is never taken for a colour; a raster of two bands shows its first.
         """
         names = self.color_interpretations
         if {"red", "green", "blue"} <= set(names):
             return names.index("red") + 1, names.index("green") + 1, names.index("blue") + 1
+        known = bands_of_roles(self.roles)
+        if {"red", "green", "blue"} <= set(known):
+            return known["red"], known["green"], known["blue"]
         colours = [i for i, name in enumerate(names, start=1) if name != "alpha"] or [1]
         return (colours[0], colours[1], colours[2]) if len(colours) > 2 else (colours[0],) * 3
 
-    def stretch(self, bands: Sequence[int] | None = None, mode: StretchMode = "auto") -> Stretch:
+    @property
+    def book(self) -> BandBook:
+        """The bands by all their names."""
+        return BandBook(self.band_names, self.roles)
+
+    def stretch(
+        self, bands: Sequence[Channel] | None = None, mode: StretchMode = "auto"
+    ) -> Stretch:
         """The range per band by which the whole raster is shown, from a sample of its pixels.
 
         Args:
-            bands: three bands (1-based), or one; None takes `default_bands`.
+            bands: three channels, or one: numbers (1-based), names, indices or expressions, see
+                `channels.BandBook`; None takes `default_bands`.
             mode: "percentile" 2nd to 98th of the valid values, "minmax" their extremes, "none"
-                0 to 255; "auto" takes none for uint8 and percentile for the rest.
+                0 to 255; "auto" takes none for bands of uint8 and percentile for the rest;
+                "signed" is -1 to 1 for expressions, as fits normalised differences, else "auto".
 
         Raises:
             ParameterError: unknown mode, or a band that isn't there.
@@ -142,22 +158,21 @@ class Raster:
         if mode == "none":
             return Stretch.none(chosen)
         with open_dataset(self.path) as dataset:
-            if mode == "auto":
-                if is_palette(dataset, chosen):
-                    return Stretch.none(chosen)
-                if self.dtype == "uint8":
-                    high = 2.0 ** _bits(dataset, chosen[0]) - 1
-                    return Stretch(chosen, (0.0,) * 3, (high,) * 3)
+            fixed = self._fixed_ranges(dataset, chosen, mode)
+            if None not in fixed:
+                return Stretch.of_ranges(chosen, [r for r in fixed if r is not None])
             raw = read_sample(dataset, chosen)
-        return Stretch.fit(
+        fitted = Stretch.fit(
             chosen, raw.values, raw.band_valid, "minmax" if mode == "minmax" else "percentile"
         )
+        measured = zip(fixed, fitted.lows, fitted.highs, strict=True)
+        return Stretch.of_ranges(chosen, [known or (low, high) for known, low, high in measured])
 
     def read(
         self,
         window: Window | None = None,
         *,
-        bands: Sequence[int] | None = None,
+        bands: Sequence[Channel] | None = None,
         stretch: Stretch | None = None,
         shape_hw: ShapeHW | None = None,
         resampling: Resampling = Resampling.bilinear,
@@ -169,7 +184,8 @@ class Raster:
 
         Args:
             window: part of the raster; None takes all of it.
-            bands: three bands (1-based), or one; None takes those of ``stretch``, else the default.
+            bands: three channels, or one, see `stretch`; None takes those of ``stretch``, else the
+                default.
             stretch: range per band; None measures ``stretch(bands)``, so give it when reading
                 more than one window.
             shape_hw: height and width to resample to; None keeps every pixel.
@@ -185,9 +201,9 @@ class Raster:
                 f"The window {place.box_xyxy} must lie inside the raster of "
                 f"{self.shape_hw[1]} x {self.shape_hw[0]} px."
             )
-        chosen = stretch.bands if stretch is not None and bands is None else self._bands(bands)
+        chosen = self._bands(stretch.bands if stretch is not None and bands is None else bands)
         used = self.stretch(chosen) if stretch is None else stretch
-        if used.bands != self._bands(chosen):
+        if used.bands != chosen:
             raise ParameterError(f"The stretch is of bands {used.bands}, but {chosen} are read.")
         with open_dataset(self.path) as dataset:
             if shape_hw is not None and shape_hw != place.shape_hw:
@@ -204,7 +220,7 @@ class Raster:
         self,
         max_px: int = 1024,
         *,
-        bands: Sequence[int] | None = None,
+        bands: Sequence[Channel] | None = None,
         stretch: Stretch | None = None,
     ) -> TileImage:
         """The whole raster, its longer side shrunk to at most ``max_px``."""
@@ -215,17 +231,24 @@ class Raster:
         with open_dataset(self.path) as dataset:
             return float(read_sample(dataset, self.default_bands()).valid.mean())
 
-    def _bands(self, bands: Sequence[int] | None) -> BandTriple:
-        """Three bands in range."""
-        if bands is None:
-            return self.default_bands()
-        numbers = tuple(int(band) for band in bands)
-        if len(numbers) not in (1, 3) or not all(1 <= n <= self.band_count for n in numbers):
-            raise ParameterError(
-                f"Bands must be one or three numbers from 1 to {self.band_count}, "
-                f"got {', '.join(map(str, numbers)) or 'none'}."
-            )
-        return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else (numbers[0],) * 3
+    def _bands(self, bands: Sequence[Channel] | None) -> BandTriple:
+        """Three channels that this raster has, in their canonical form."""
+        return self.default_bands() if bands is None else self.book.triple(bands)
+
+    def _fixed_ranges(
+        self, dataset: Any, bands: BandTriple, mode: StretchMode
+    ) -> list[tuple[float, float] | None]:
+        """The range of each channel for which a mode measures none; None for the others."""
+        if mode not in ("auto", "signed"):
+            return [None] * 3
+        if is_palette(dataset, bands):
+            return [(0.0, 255.0)] * 3
+        stored = None
+        if self.dtype == "uint8":
+            numbers = [band for band in bands if isinstance(band, int)]
+            stored = (0.0, 2.0 ** _bits(dataset, numbers[0]) - 1) if numbers else None
+        computed = (-1.0, 1.0) if mode == "signed" else None
+        return [stored if isinstance(band, int) else computed for band in bands]
 
 
 def _band_names(dataset: Any) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from samgeo_core import __version__
 from samgeo_core.area import AreaOfInterest
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import SegmentConfig
@@ -15,13 +14,15 @@ from samgeo_core.engine.ladder import Place
 from samgeo_core.errors import ParameterError, RasterError, WeightsError
 from samgeo_core.pool import CandidatePool
 from samgeo_core.progress import SILENT, Monitor
-from samgeo_core.reading.raster import Raster
-from samgeo_core.reading.stretch import Stretch
+from samgeo_core.reading.stretch import BandTriple, Stretch
 from samgeo_core.streaming.options import NO_LIMIT_PX
 from samgeo_core.streaming.regions import Region, RegionPlan
 from samgeo_core.streaming.run_folder import RunFolder, pack
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
+
+from samgeo_core import __version__
+from samgeo_core.reading.raster import Raster
 
 _ENGINE = 2
 """Number of the engine's revision, raised when it finds other candidates: older ones don't fit."""
@@ -82,6 +83,7 @@ class ModelFinder:
             WeightsError: this machine has other weights than the one that planned the run.
         """
         from samgeo_core.models.loading import cached_model
+
         from samgeo_core.pipeline import candidates_of_tile
 
         config = self.config
@@ -112,7 +114,7 @@ class RasterWork:
 
     path: Path
     size_bytes: int
-    bands: tuple[int, int, int]
+    bands: BandTriple
     stretch: Stretch
     finder: Finder
     plan: RegionPlan

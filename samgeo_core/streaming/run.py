@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-
 from samgeo_core.area import AreaOfInterest
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.clock import Clock, peak_memory_bytes
@@ -27,20 +26,21 @@ from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import ObjectSet
 from samgeo_core.pool import CandidatePool
 from samgeo_core.progress import SILENT, Monitor
-from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.results.files import folder_beside
 from samgeo_core.results.kept_masks import ValidParts
 from samgeo_core.results.stream_results import LABELS, Figures, put_in_place, write_results
 from samgeo_core.selection import allowed_by
 from samgeo_core.streaming.options import StreamOptions
-from samgeo_core.streaming.region_work import Finder, ModelFinder, RasterWork, block_hw, window_of
 from samgeo_core.streaming.regions import Region, RegionPlan
 from samgeo_core.streaming.run_folder import RunFolder, clear, locked, plan_note, unpack
 from samgeo_core.streaming.scheduling import map_regions
 from samgeo_core.streaming.seams import join_candidates, join_regions
 from samgeo_core.wholes import WholeObject
 from samgeo_core.windows import Window
+
+from samgeo_core.reading.raster import Raster
+from samgeo_core.streaming.region_work import Finder, ModelFinder, RasterWork, block_hw, window_of
 
 logger = logging.getLogger(__name__)
 
@@ -134,8 +134,7 @@ def _begin(
 ) -> tuple[RasterWork, str]:
     """What is done with which regions, as the run's folder says from now on; the source's hash."""
     monitor.step("read", 0, 1)
-    bands = config.bands or raster.default_bands()
-    stretch = raster.stretch(bands, cast(StretchMode, config.stretch))
+    stretch = raster.stretch(config.bands, cast(StretchMode, config.stretch))
     finder = finder or ModelFinder.of(config, monitor)
     polygon = area if isinstance(area, AreaOfInterest) else None
     plan = RegionPlan(
@@ -148,7 +147,7 @@ def _begin(
     source = _source(raster, out_dir)
     question = {
         "raster_sha256": source["sha256"],
-        "bands": list(bands),
+        "bands": list(stretch.bands),
         "stretch": stretch.to_dict(),
         "finder": finder.identity,
         "plan": json.loads(json.dumps(asdict(plan))),
@@ -156,7 +155,7 @@ def _begin(
     }
     folder = RunFolder.begin(out_dir, question, {"source": source, "raster": raster.path.name})
     path, size = raster.path, raster.size_bytes
-    work = RasterWork(path, size, bands, stretch, finder, plan, folder, polygon)
+    work = RasterWork(path, size, stretch.bands, stretch, finder, plan, folder, polygon)
     return work, source["sha256"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
@@ -12,13 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from samgeo_core.errors import RasterError
-from samgeo_core.reading.raster import Raster
+from samgeo_core.reading.channels import Channel, as_channels, is_plain
 from samgeo_core.reading.stretch import Stretch, StretchMode
 from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.web.cache import LruCache
 from samgeo_core.web.frame import MapFrame, map_frame
 from samgeo_core.web.ids import ID_PATTERN
 from samgeo_core.windows import ShapeHW, Window
+
+from samgeo_core.reading.raster import Raster
 
 logger = logging.getLogger(__name__)
 
@@ -33,18 +36,21 @@ class Display:
     """How a scene is shown.
 
     Attributes:
-        bands: three band numbers, 1-based; None for the raster's default.
+        bands: three channels, see `reading.channels`; None for the raster's default.
         stretch: how values become colours, see `Raster.stretch`.
     """
 
-    bands: tuple[int, ...] | None = None
+    bands: tuple[Channel, ...] | None = None
     stretch: StretchMode = "auto"
 
     @property
     def key(self) -> str:
         """A short text that differs for different displays; part of tile addresses."""
-        bands = "auto" if self.bands is None else "-".join(map(str, self.bands))
-        return f"{bands}.{self.stretch}"
+        if self.bands is None or is_plain(self.bands):
+            bands = "auto" if self.bands is None else "-".join(map(str, self.bands))
+            return f"{bands}.{self.stretch}"
+        told = json.dumps(self.bands).encode()
+        return f"{hashlib.sha256(told).hexdigest()[:16]}.{self.stretch}"
 
 
 _Version = tuple[int, int]
@@ -230,7 +236,7 @@ def read_scene(folder: Path, max_pixels: int | None) -> Scene | None:
         kind=values["kind"],
         created=values["created"],
         max_pixels=max_pixels,
-        display=Display(None if bands is None else tuple(bands), values["stretch"]),
+        display=Display(None if bands is None else as_channels(bands), values["stretch"]),
     )
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from samgeo_core.errors import ExportError, NotFoundError
+from samgeo_core.reading.channels import Channel
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.web.audit import AuditLog
@@ -28,6 +29,10 @@ from samgeo_core.web.copying import copy_stream
 from samgeo_core.web.ids import checked_id, new_id
 from samgeo_core.web.queue_book import Entry, JobState, RunBook
 from samgeo_core.web.queue_database import Database
+from samgeo_core.web.recovery import rebuild_book
+from samgeo_core.web.retention import leftovers, stale_folders
+from samgeo_core.windows import Window
+
 from samgeo_core.web.records import (
     Display,
     Run,
@@ -40,9 +45,6 @@ from samgeo_core.web.records import (
     write_run_record,
     write_scene,
 )
-from samgeo_core.web.recovery import rebuild_book
-from samgeo_core.web.retention import leftovers, stale_folders
-from samgeo_core.windows import Window
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +169,7 @@ class Store:
     def set_display(
         self,
         scene_id: str,
-        bands: Sequence[int] | None,
+        bands: Sequence[Channel] | None,
         stretch: StretchMode = "auto",
         owner: str | None = None,
     ) -> Scene:
@@ -177,9 +179,11 @@ class Store:
             NotFoundError: unknown scene.
             ParameterError: not three bands of the raster, or no such stretch.
         """
-        display = Display(None if bands is None else tuple(int(b) for b in bands), stretch)
+        scene = self.scene(scene_id, owner)
+        chosen = None if bands is None else scene.raster.book.triple(bands)
+        display = Display(chosen, stretch)
         # Measured before the record is touched, as it may take a while and may be refused.
-        _ = replace(self.scene(scene_id, owner), display=display).stretch
+        _ = replace(scene, display=display).stretch
         with self._lock:
             changed = replace(self.scene(scene_id, owner), display=display)
             write_scene(changed)
