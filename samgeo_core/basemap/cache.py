@@ -40,11 +40,12 @@ class TileCache:
         """The body of a tile; None where it isn't kept, or for too long."""
         path = self._path(address)
         try:
-            kept_s = time.time() - path.stat().st_ctime
+            came = path.stat().st_mtime
             body = path.read_bytes()
-            if kept_s > (KEEP_S if body else KEEP_MISSING_S):
+            if time.time() - came > (KEEP_S if body else KEEP_MISSING_S):
                 return None
-            os.utime(path)  # used just now
+            # Used just now: said here, as many disks don't note it by themselves.
+            os.utime(path, (time.time(), came))
         except OSError:
             return None
         return body
@@ -96,5 +97,5 @@ class TileCache:
                 status = path.stat()
             except OSError:
                 continue  # just dropped
-            found.append((status.st_mtime, status.st_size, path))
+            found.append((status.st_atime, status.st_size, path))
         return found

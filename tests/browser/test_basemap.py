@@ -103,12 +103,3 @@ def test_a_touched_box_on_a_phone(
     touch("touchEnd")
     area = page.get_by_role("textbox", name="Area: west, south, east, north")
     expect(area).not_to_have_value("")
-
-
-def test_what_cant_be_reached_is_said(server: Server, visit: Callable[..., Visit]) -> None:
-    page = visit(server.url).page
-    page.get_by_text("Draw a box on a basemap").click()
-    field = page.get_by_role("textbox", name="Address")
-    field.fill("http://169.254.169.254/{z}/{x}/{y}.png")
-    field.press("Enter")
-    expect(page.get_by_text("SAMGEO_OFFLINE")).to_be_visible()

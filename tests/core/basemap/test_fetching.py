@@ -20,7 +20,7 @@ def test_the_cache_keeps_what_was_used_last(tmp_path: Path) -> None:
     cache = TileCache(tmp_path, 10_000)
     for index in range(9):
         cache.put(f"a{index}", bytes(1000))
-        os.utime(cache._path(f"a{index}"), (index, index))
+        os.utime(cache._path(f"a{index}"), (index, time.time()))
     assert cache.get("a0") == bytes(1000)  # used just now
     for index in range(9, 12):
         cache.put(f"a{index}", bytes(1000))
@@ -39,8 +39,13 @@ def test_old_tiles_are_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     cache.put("there", b"1")
     cache.put("missing", b"")
     assert (cache.get("there"), cache.get("missing"), cache.get("new")) == (b"1", b"", None)
-    monkeypatch.setattr(cache_module, "KEEP_MISSING_S", -1.0)
+    old = time.time() - 2 * cache_module.KEEP_MISSING_S
+    for name in ("there", "missing"):
+        os.utime(cache._path(name), (old, old))
     assert (cache.get("there"), cache.get("missing")) == (b"1", None)
+    # That it was used doesn't make it younger.
+    monkeypatch.setattr(cache_module, "KEEP_S", cache_module.KEEP_MISSING_S)
+    assert cache.get("there") is None
     cache.drop("there")
     assert cache.get("there") is None
 
