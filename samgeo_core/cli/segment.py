@@ -15,6 +15,7 @@ from samgeo_core.cli.options import (
     whole_numbers,
     whole_or_nothing,
 )
+from samgeo_core.cli.purpose import add_purpose_options, with_purpose
 from samgeo_core.cli.select import changed_rule
 from samgeo_core.cli.terminal import TerminalProgress
 from samgeo_core.config import PRESETS, AutomaticConfig, SegmentConfig, SelectionRule
@@ -76,8 +77,12 @@ def add_segment_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
         help="side of the windows the raster is read in (whole)",
     )
     parser.add_argument(
-        "--preset", choices=PRESETS, default=PRESETS[0], help="how thorough (%(default)s)"
+        "--preset",
+        choices=PRESETS,
+        default=None,
+        help=f"how thorough ({PRESETS[0]}; full with --purpose)",
     )
+    add_purpose_options(parser)
     parser.add_argument(
         "--area",
         type=_area,
@@ -128,6 +133,7 @@ def run_segment(args: argparse.Namespace) -> int:
 
     options = _stream_options(args)
     raster = Raster.open(args.input, max_pixels=NO_LIMIT_PX)
+    config = with_purpose(config, args, raster.grid)
     if isinstance(args.area, Path) or options.scheduler or _is_large(raster, args.area, options):
         return _run_stream(raster, config, options, args)
     from samgeo_core.pipeline import segment, write_run
@@ -148,7 +154,7 @@ def config_of(args: argparse.Namespace) -> SegmentConfig:
         bands=args.bands,
         stretch=args.stretch,
         window_px=args.window,
-        preset=args.preset,
+        preset=args.preset or (PRESETS[0] if args.purpose is None else "full"),
         automatic=_automatic_config(args),
     )
     if given_values(args, SelectionRule):

@@ -22,6 +22,9 @@ def segment_command(record: Mapping[str, Any]) -> str:
     config = _config_of(record)
     words = ["python", "-m", "samgeo_core", "segment", IMAGE, OUT, "--preset", config.preset]
     words += _model_words(config)
+    # In pixels a purpose needs a resolution that only whoever gave it knows; its limits are told.
+    if config.purpose is not None and config.rule.min_area_m2 is not None:
+        words += ["--purpose", config.purpose]
     if config.window_px is not None:
         words += ["--window", str(config.window_px)]
     if area := _part_of(record):
