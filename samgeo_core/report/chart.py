@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from samgeo_core.report.figures import AreaFigures, AreaUnit, GroupFigures
-from samgeo_core.report.texts import FAINT, GREY, INK, fitted, write
+from samgeo_core.report.texts import FAINT, GREY, INK, fitted, width_pt, write
 from samgeo_core.words import _
 from samgeo_core.words.quantities import area_m2, significant
 
@@ -122,7 +122,7 @@ def draw_table(axes: Any, figures: AreaFigures, size: float, page_pt: tuple[floa
     width, height = page_pt
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
-    columns = (width * 0.56, width * 0.78, width)
+    columns = _columns(figures, size, width)
     line, y = 1.75 * size, 1.0 * size
     for x, text in zip(columns, (_("Objects"), _("Area"), _("Median")), strict=True):
         write(axes, x, y, text, size, color=GREY, ha="right", va="baseline")
@@ -132,7 +132,7 @@ def draw_table(axes: Any, figures: AreaFigures, size: float, page_pt: tuple[floa
     for row in shown:
         y += line
         _swatch(axes, figures, row.group.color, y, size)
-        name = fitted(group_name(figures, row.group.name), size, columns[0] - 5.2 * size)
+        name = fitted(group_name(figures, row.group.name), size, _name_pt(figures, columns, size))
         write(axes, 1.8 * size, y, name, size, va="baseline")
         _numbers(axes, columns, y, row.count, row.total, row.median, figures.unit, size)
     if more := len(figures.rows) - len(shown):
@@ -146,12 +146,31 @@ def draw_table(axes: Any, figures: AreaFigures, size: float, page_pt: tuple[floa
         _numbers(axes, columns, y, len(figures), figures.total, figures.median, figures.unit, size)
 
 
+def _columns(figures: AreaFigures, size: float, width: float) -> tuple[float, float, float]:
+    """Right edges of the columns of numbers, as wide as their widest text."""
+    heads = (_("Objects"), _("Area"), _("Median"))
+    told = [_texts(r.count, r.total, r.median, figures.unit) for r in legend_rows(figures)]
+    told += [heads, _texts(len(figures), figures.total, figures.median, figures.unit)]
+    wide = [max(width_pt(row[i], size) for row in told) for i in range(3)]
+    gap = 0.9 * size
+    return width - wide[2] - wide[1] - 2 * gap, width - wide[2] - gap, width
+
+
+def _name_pt(figures: AreaFigures, columns: tuple[float, float, float], size: float) -> float:
+    """How wide a name may be."""
+    counts = [f"{row.count:,}" for row in figures.rows] + [f"{len(figures):,}", _("Objects")]
+    return max(columns[0] - max(width_pt(text, size) for text in counts) - 2.6 * size, 2 * size)
+
+
+def _texts(count: int, total: float, median: float, unit: AreaUnit) -> tuple[str, str, str]:
+    return f"{count:,}", area_text(total if count else math.nan, unit), area_text(median, unit)
+
+
 def _numbers(
     axes: Any, columns: tuple[float, float, float], y: float, count: int, total: float,
     median: float, unit: AreaUnit, size: float,
 ) -> None:  # fmt: skip
-    texts = (f"{count:,}", area_text(total, unit), area_text(median, unit))
-    for x, text in zip(columns, texts, strict=True):
+    for x, text in zip(columns, _texts(count, total, median, unit), strict=True):
         write(axes, x, y, text, size, ha="right", va="baseline")
 
 

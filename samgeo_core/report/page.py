@@ -154,7 +154,7 @@ def _lower(page: _Page, subject: ReportSubject, y: float) -> None:
     """Figures, histogram and parameters side by side."""
     figures, height = subject.figures, page.height - y - _BOTTOM
     gap = 7.0
-    table_w = chart_w = (page.inner - 2 * gap) * 0.33
+    table_w, chart_w = (page.inner - 2 * gap) * 0.37, (page.inner - 2 * gap) * 0.3
     facts_x = _MARGIN + table_w + chart_w + 2 * gap
     page.write(_MARGIN, y + 3, _("Objects"), 9, bold=True)
     table_h = height - 6
