@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from pages.ui.errors import friendly
 from pages.ui.facts import Look
 from pages.ui.text import plain
+from samgeo_core.reading.band_roles import role_named
+from samgeo_core.reading.channels import COMPOSITES, INDICES, BandBook, Channel
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.web.context import get_context
@@ -18,15 +22,47 @@ STRETCHES: dict[StretchMode, str] = {
     "percentile": N_("2 to 98 %"),
     "minmax": N_("Full range"),
     "none": N_("As stored"),
+    "signed": N_("-1 to 1 for indices"),
 }
 _CHANNELS = (N_("Red"), N_("Green"), N_("Blue"))
+_ROLES = {
+    "coastal": N_("Coastal blue"),
+    "blue": N_("Blue"),
+    "green": N_("Green"),
+    "yellow": N_("Yellow"),
+    "red": N_("Red"),
+    "rededge": N_("Red edge"),
+    "rededge2": N_("Red edge 2"),
+    "rededge3": N_("Red edge 3"),
+    "nir": N_("Near infrared"),
+    "nir08": N_("Near infrared, narrow"),
+    "nir09": N_("Water vapour"),
+    "cirrus": N_("Cirrus"),
+    "swir1": N_("Short-wave infrared 1"),
+    "swir2": N_("Short-wave infrared 2"),
+    "pan": N_("Panchromatic"),
+    "thermal": N_("Thermal infrared"),
+}
+_COMPOSITES = {
+    "natural": (N_("Natural colour"), N_("Red, green and blue as people see them.")),
+    "false_colour": (
+        N_("False colour"),
+        N_("Near infrared, red and green: plants are red, water is dark."),
+    ),
+    "ndvi": (N_("NDVI"), N_("The vegetation index in grey: the brighter, the greener.")),
+    "ndvi_nir_red": (
+        N_("NDVI, NIR, red"),
+        N_("Vegetation index, near infrared and red: plants, soil and water in clear colours."),
+    ),
+}
 
 
 def display_form(scene: Scene) -> None:
     """Bands for red, green and blue, and the stretch; applied together."""
     raster = scene.raster
+    _composites(scene, raster.book)
     with st.form(f"display_{scene.scene_id}", border=False):
-        bands = _band_choice(raster, scene.display.bands or raster.default_bands())
+        bands = _channel_choice(raster, scene.display.bands or raster.default_bands())
         stretch = st.selectbox(
             _("Brightness range"),
             list(STRETCHES),
@@ -38,25 +74,71 @@ def display_form(scene: Scene) -> None:
             ),
         )
         if st.form_submit_button(_("Apply")):
-            with friendly():
-                get_context().store.set_display(scene.scene_id, bands, stretch)
-                st.rerun()
+            _show(scene, bands, stretch)
 
 
-def _band_choice(raster: Raster, current: tuple[int, ...]) -> tuple[int, ...]:
+def _show(scene: Scene, bands: Sequence[Channel], stretch: StretchMode) -> None:
+    with friendly():
+        get_context().store.set_display(scene.scene_id, bands, stretch)
+        # The choices follow what is shown, which a button may have changed.
+        for colour in _CHANNELS:
+            st.session_state.pop(f"band_{colour}", None)
+        st.rerun()
+
+
+def _composites(scene: Scene, book: BandBook) -> None:
+    """One button for each well-known way to look at an image whose bands are known."""
+    there = [name for name, channels in COMPOSITES.items() if all(map(book.has, channels))]
+    if there in ([], ["natural"]) and scene.display.bands is None:
+        return
+    with st.container(horizontal=True, gap="small"):
+        for name in there:
+            title, about = _COMPOSITES[name]
+            if st.button(_(title), key=f"composite_{name}", help=_(about)):
+                _show(scene, COMPOSITES[name], "auto")
+
+
+def _channel_choice(raster: Raster, current: tuple[Channel, ...]) -> tuple[Channel, ...]:
+    """A choice of bands, indices and typed expressions for each of red, green and blue."""
     numbers = list(range(1, raster.band_count + 1))
     if len(numbers) == 1:
-        return (1, 1, 1)
+        return current
+    book = raster.book
+    indices = {name: book.channel(name) for name in INDICES if book.has(name)}
+    named = {channel: name for name, channel in indices.items()}
 
-    def label(number: int) -> str:
-        name = raster.band_names[number - 1]
-        return str(number) if name == f"Band {number}" else f"{number}: {plain(name)}"
+    def label(channel: Channel) -> str:
+        if isinstance(channel, int):
+            return _band_label(raster, channel)
+        return channel.upper() if channel in indices else channel
 
     chosen = []
     for column, colour, now in zip(st.columns(3), _CHANNELS, current, strict=True):
-        key = f"band_{colour}"
-        chosen.append(column.selectbox(_(colour), numbers, now - 1, format_func=label, key=key))
+        shown = named.get(now, now)
+        options: list[Channel] = [*numbers, *indices]
+        options += [] if shown in options else [shown]
+        value = column.selectbox(
+            _(colour),
+            options,
+            options.index(shown),
+            format_func=label,
+            key=f"band_{colour}",
+            accept_new_options=True,
+            help=_("A band, an index, or an expression that you type, such as b4/b3."),
+        )
+        chosen.append(shown if value is None else value)
     return tuple(chosen)
+
+
+def _band_label(raster: Raster, number: int) -> str:
+    """A band by its number, its name in the file, and what it shows."""
+    name, role = raster.band_names[number - 1], raster.roles[number - 1]
+    said = "" if role is None else _(_ROLES[role])
+    if name == f"Band {number}":
+        return f"{number}: {said}" if said else str(number)
+    if not said or role_named(name) == role:
+        return f"{number}: {plain(name)}"
+    return f"{number}: {plain(name)} · {said}"
 
 
 def look_at(scene: Scene) -> Look:

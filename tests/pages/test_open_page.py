@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
+from rasterio.enums import ColorInterp
 from streamlit.testing.v1 import AppTest
 
 from pages.ui.sources import list_rasters
@@ -117,6 +119,42 @@ def test_bands_and_stretch_are_kept(
     next(button for button in app.button if button.label == "Apply").click().run()
     assert not app.exception
     assert context.store.scene(scene.scene_id).display.bands == (4, 2, 3)
+
+
+def test_composites_are_one_click_where_bands_are_known(
+    open_page: OpenPage, context: AppContext, make_raster: MakeRaster
+) -> None:
+    path = make_raster(bands=4, dtype="uint16", shape_hw=(300, 300))
+    with rasterio.open(path, "r+") as file:
+        file.colorinterp = (ColorInterp.undefined,) * 4
+        for band, name in enumerate(("B02", "B03", "B04", "B08"), start=1):
+            file.set_band_description(band, name)
+    scene = context.store.add_scene(path, "s2.tif", OWNER)
+    app = open_page(scene=scene)
+    assert [app.selectbox(key=f"band_{c}").value for c in ("Red", "Green", "Blue")] == [3, 2, 1]
+    app.button(key="composite_ndvi_nir_red").click().run()
+    assert not app.exception
+    shown = context.store.scene(scene.scene_id)
+    assert shown.stretch.bands == ("(b4 - b3) / (b4 + b3)", 4, 3)
+    assert [app.selectbox(key=f"band_{c}").value for c in ("Red", "Green", "Blue")] == [
+        *("ndvi", 4, 3)
+    ]
+    app.selectbox(key="band_Red").set_value("ndwi")
+    next(button for button in app.button if button.label == "Apply").click().run()
+    assert context.store.scene(scene.scene_id).display.bands[0] == "(b2 - b4) / (b2 + b4)"
+    context.store.set_display(scene.scene_id, ("b4/b3", 4, 3))
+    app = open_page(scene=context.store.scene(scene.scene_id))
+    assert app.selectbox(key="band_Red").value == "b4 / b3"
+
+
+def test_no_composites_where_bands_are_unknown(
+    open_page: OpenPage, context: AppContext, make_raster: MakeRaster
+) -> None:
+    path = make_raster(bands=5, dtype="uint16", shape_hw=(300, 300))
+    with rasterio.open(path, "r+") as file:
+        file.colorinterp = (ColorInterp.undefined,) * 5
+    app = open_page(scene=context.store.add_scene(path, "x.tif", OWNER))
+    assert not [button for button in app.button if str(button.key).startswith("composite_")]
 
 
 def test_an_image_without_data_cannot_be_segmented(
