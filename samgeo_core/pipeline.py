@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+
+from samgeo_core.area import AreaOfInterest
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.clock import Clock, peak_memory_bytes
 from samgeo_core.config import SegmentConfig, SelectionRule
@@ -22,6 +24,7 @@ from samgeo_core.merge import merge_windows
 from samgeo_core.objects import BoolMask, ObjectSet
 from samgeo_core.pool import CANDIDATES_FILE, CandidatePool
 from samgeo_core.progress import SILENT, Monitor
+from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.results.annotate import write_annotation
 from samgeo_core.results.files import replacing
@@ -33,8 +36,6 @@ from samgeo_core.results.labels import (
 )
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
-
-from samgeo_core.reading.raster import Raster
 
 if TYPE_CHECKING:
     from samgeo_core.engine.ladder import Place
@@ -76,7 +77,7 @@ def segment(
     raster: Raster,
     config: SegmentConfig | None = None,
     *,
-    area: Window | None = None,
+    area: Window | AreaOfInterest | None = None,
     model: LoadedModel | None = None,
     monitor: Monitor = SILENT,
 ) -> Segmentation:
@@ -85,7 +86,8 @@ def segment(
     Args:
         raster: the source.
         config: what to do; None is SAM's automatic mode with its defaults.
-        area: only this part, px of the raster; None takes all.
+        area: only this part: a window, px of the raster, or a polygon of which the pixels inside
+            count as data, as in `streaming.run.segment_to_folder`; None takes all.
         model: a loaded model; None loads (or reuses) the one that `config` names.
         monitor: hears of the stages "read", "load model", "encode" and "decode"; may cancel.
 
@@ -99,7 +101,12 @@ def segment(
     monitor.step("read", 0, 1)
     with clock.stage("read"):
         stretch = raster.stretch(config.bands, cast(StretchMode, config.stretch))
-        tile = raster.read(area, stretch=stretch)
+        polygon = area if isinstance(area, AreaOfInterest) else None
+        window = polygon.window(raster.shape_hw) if polygon else area
+        place = window if isinstance(window, Window) else Window.whole(raster.shape_hw)
+        tile = raster.read(place, stretch=stretch)
+        if polygon is not None:
+            tile = TileImage(tile.rgb, tile.valid & polygon.mask(place))
     if model is None:
         from samgeo_core.models.loading import cached_model
 
@@ -108,16 +115,16 @@ def segment(
             model = cached_model(config.model, config.checkpoint, config.device, monitor=monitor)
     with clock.stage("segment"):
         candidates = candidates_of_tile(model, tile, config, monitor)
-    whole = Window.whole(raster.grid.shape_hw)
-    grid = raster.grid.window(area or whole)
+    grid = raster.grid.window(place)
     with clock.stage("select"):
         objects = CandidatePool(candidates, tile.valid, grid).objects(config.rule)
     record = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "raster": raster.path.name,
+        "raster": raster.name,
         "raster_sha256": raster.sha256,
         **({} if raster.attribution is None else {"attribution": raster.attribution}),
-        "area_px": list((area or whole).box_xyxy),
+        "area_px": list(place.box_xyxy),
+        **({} if polygon is None else {"area_of_interest_px": polygon.to_geojson()}),
         "model": model.name,
         "model_sha256": model.sha256,
         "device": str(model.device),

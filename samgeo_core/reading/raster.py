@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +11,12 @@ from typing import Any
 
 import numpy as np
 from rasterio.enums import Resampling
-from samgeo_core.errors import ParameterError
+
+from samgeo_core.errors import ParameterError, RasterError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.reading.band_roles import Roles, bands_of_roles, roles_of
 from samgeo_core.reading.channels import BandBook, Channel
+from samgeo_core.reading.choosing import Given, source_of
 from samgeo_core.reading.pixels import (
     RawPixels,
     alpha_band,
@@ -26,7 +27,8 @@ from samgeo_core.reading.pixels import (
     row_chunks,
 )
 from samgeo_core.reading.raster_header import attribution_of, check_header, grid_of, probe
-from samgeo_core.reading.sources import local_file, open_dataset
+from samgeo_core.reading.source import Source, is_remote, sha256_of, stamp_of
+from samgeo_core.reading.sources import open_dataset
 from samgeo_core.reading.stretch import STRETCH_MODES, BandTriple, Stretch, StretchMode
 from samgeo_core.settings import get_settings
 from samgeo_core.tile import TileImage
@@ -37,10 +39,11 @@ __all__ = ["Raster", "open_dataset"]
 
 @dataclass(frozen=True)
 class Raster:
-    """An image on disk. It holds no open file, so threads may share it.
+    """An image: a file here or at an address, or several as one. It holds no open file, so threads
+    may share it.
 
     Attributes:
-        path: absolute path of the file.
+        source: what it is read from.
         grid: shape, transform and CRS. A file without a usable transform gets the identity and no
             CRS, as a CRS alone doesn't say where the image lies.
         band_count: number of bands, an alpha band included.
@@ -51,12 +54,12 @@ class Raster:
         color_interpretations: GDAL's names, such as red, gray, alpha, palette, undefined.
         has_alpha: whether a band holds opacity.
         overviews: decimation factors of the stored overviews.
-        size_bytes: size of the file.
+        size_bytes: size of the file, of all files together.
         attribution: whom the file wants to be named for it; None where it doesn't say.
         roles: what each band shows, such as "nir", None where the file doesn't tell.
     """
 
-    path: Path
+    source: Source
     grid: GeoGrid
     band_count: int
     dtype: str
@@ -71,25 +74,29 @@ class Raster:
     roles: Roles = ()
 
     @classmethod
-    def open(cls, path: str | Path, *, max_pixels: int | None = None) -> Raster:
-        """Open and check a file.
+    def open(cls, path: Given, *, max_pixels: int | None = None) -> Raster:
+        """Open and check an image.
 
         Args:
-            path: an existing local GeoTIFF, PNG, JPEG or JPEG 2000 file.
+            path: an existing local GeoTIFF, PNG, JPEG or JPEG 2000 file; the address (http, https)
+                of a GeoTIFF, best a COG, or of a STAC item; or a folder or a list of these, which
+                are joined into one mosaic.
             max_pixels: most pixels (width x height) that are accepted; None takes the setting.
 
         Raises:
             UnsupportedFormatError: not an image of these formats, or of complex numbers.
             RasterTooLargeError: it declares too many pixels, or blocks too large for memory.
             RasterError: missing, empty or damaged.
+            AddressError, FetchError: an address may not be fetched from, or can't be.
+            ParameterError: several files don't fit together.
         """
-        source = local_file(path)
+        source = source_of(path)
         limit = get_settings().max_pixels if max_pixels is None else max_pixels
         with open_dataset(source) as dataset:
             check_header(dataset, source.name, limit)
-            probe(dataset)
+            probe(dataset, sparing=is_remote(source))
             return cls(
-                path=source,
+                source=source,
                 grid=grid_of(dataset),
                 band_count=dataset.count,
                 dtype=str(dataset.dtypes[0]),
@@ -99,16 +106,33 @@ class Raster:
                 color_interpretations=tuple(c.name for c in dataset.colorinterp),
                 has_alpha=alpha_band(dataset) is not None,
                 overviews=tuple(dataset.overviews(1)),
-                size_bytes=source.stat().st_size,
+                size_bytes=stamp_of(source)[1],
                 attribution=attribution_of(dataset),
                 roles=roles_of(dataset, source.name),
             )
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of the file, hexadecimal."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        """SHA-256 of a local file, hexadecimal; of what stands for the content of others."""
+        return sha256_of(self.source)
+
+    @property
+    def name(self) -> str:
+        """What people call its source."""
+        return self.source.name
+
+    @property
+    def path(self) -> Path:
+        """Absolute path of the file.
+
+        Raises:
+            RasterError: it is no single file on this machine.
+        """
+        if isinstance(self.source, Path):
+            return self.source
+        raise RasterError(
+            f"{self.name} is no single file on this machine; download or merge it first."
+        )
 
     @property
     def shape_hw(self) -> ShapeHW:
@@ -157,7 +181,7 @@ class Raster:
         chosen = self._bands(bands)
         if mode == "none":
             return Stretch.none(chosen)
-        with open_dataset(self.path) as dataset:
+        with open_dataset(self.source) as dataset:
             fixed = self._fixed_ranges(dataset, chosen, mode)
             if None not in fixed:
                 return Stretch.of_ranges(chosen, [r for r in fixed if r is not None])
@@ -205,7 +229,7 @@ class Raster:
         used = self.stretch(chosen) if stretch is None else stretch
         if used.bands != chosen:
             raise ParameterError(f"The stretch is of bands {used.bands}, but {chosen} are read.")
-        with open_dataset(self.path) as dataset:
+        with open_dataset(self.source) as dataset:
             if shape_hw is not None and shape_hw != place.shape_hw:
                 return _to_tile(read_raw(dataset, chosen, place, shape_hw, resampling), used)
             rgb = np.empty((*place.shape_hw, 3), np.uint8)
@@ -228,7 +252,7 @@ class Raster:
 
     def valid_share(self) -> float:
         """Share of pixels that carry data, 0 to 1, from a sample of them."""
-        with open_dataset(self.path) as dataset:
+        with open_dataset(self.source) as dataset:
             return float(read_sample(dataset, self.default_bands()).valid.mean())
 
     def _bands(self, bands: Sequence[Channel] | None) -> BandTriple:

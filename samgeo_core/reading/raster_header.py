@@ -50,8 +50,16 @@ def check_header(dataset: Any, name: str, max_pixels: int) -> None:
         )
 
 
-def probe(dataset: Any) -> None:
-    """Read pixels far apart, and one of each overview, so that a file cut short shows at once."""
+def probe(dataset: Any, *, sparing: bool = False) -> None:
+    """Read pixels far apart, and one of each overview, so that a file cut short shows at once.
+
+    Args:
+        dataset: an open dataset.
+        sparing: read one pixel of the coarsest overview only, as bytes come over a network.
+    """
+    if sparing:
+        dataset.read(1, out_shape=(1, 1))
+        return
     bands = [1] if dataset.interleaving == Interleaving.pixel else dataset.indexes
     right, bottom = dataset.width - 1, dataset.height - 1
     # From top to bottom: PNG and JPEG can only be decoded in this order.

@@ -1,8 +1,10 @@
-"""The only place where GDAL opens a file: existing local files of four formats, nothing else.
+"""The only place where GDAL opens a file: existing local files of four formats, GeoTIFF by bytes.
 
 GDAL reads some 200 formats, and several of them (VRT, WMS, …) are recipes that make it read other
 files or addresses. Files come from strangers here, so the driver follows from the first bytes of
 the file, and everything by which a file could point beyond itself is refused or switched off.
+Bytes of a file at an address come from `remote`, and several files as one from `joined_dataset`;
+GDAL sees no address and no list of files.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Any
 
 import rasterio
 from rasterio._err import CPLE_BaseError
+from rasterio.abc import MultiByteRangeResourceContainer
 from rasterio.errors import (
     NodataShadowWarning,
     NotGeoreferencedWarning,
@@ -27,12 +30,22 @@ from rasterio.errors import (
 )
 from rasterio.session import DummySession
 
-from samgeo_core.errors import RasterError, RasterTooLargeError, UnsupportedFormatError
+from samgeo_core.errors import (
+    AddressError,
+    FetchError,
+    RasterError,
+    RasterTooLargeError,
+    UnsupportedFormatError,
+)
+from samgeo_core.reading.joined_dataset import JoinedDataset
+from samgeo_core.reading.remote import RangeOpener, RemoteFile
+from samgeo_core.reading.source import Joined, Source
 from samgeo_core.words import N_
 
 _log = logging.getLogger(__name__)
 
 _MAGIC_BYTES = 512
+_REMOTE_NAME = "address/image.tif"
 
 FORMATS_SENTENCE = N_("GeoTIFF (also COG), PNG, JPEG and JPEG 2000 files can be opened")
 
@@ -91,32 +104,71 @@ _DOMAINS_WITH_PATHS = ("OVERVIEWS", "ProxyOverviewRequest", "GEOLOCATION")
 
 
 @contextmanager
-def open_dataset(path: str | Path) -> Iterator[Any]:
-    """Open an image file for reading; yields a `rasterio.DatasetReader`.
+def open_dataset(source: str | Source) -> Iterator[Any]:
+    """Open an image for reading; yields a `rasterio.DatasetReader`, or what stands for one.
 
     A dataset serves one thread; opening is cheap, so open one per read.
+
+    Args:
+        source: path of a local file, or a source that our own code made. Text is always a path.
 
     Raises:
         UnsupportedFormatError: an address or GDAL name instead of a file, or another format.
         RasterTooLargeError: a progressive JPEG that doesn't fit into memory.
-        RasterError: the file is missing, empty or damaged, now or while the dataset is read.
+        RasterError: the file is missing, empty or damaged, now or while the dataset is read; or
+            what lies at an address can't be fetched, or has changed.
     """
-    source = local_file(path)
-    with source.open("rb") as file:
-        driver = driver_of(file.read(_MAGIC_BYTES), source.name)
+    if isinstance(source, Joined):
+        yield JoinedDataset(source, open_dataset)
+    elif isinstance(source, RemoteFile):
+        with _open_remote(source) as dataset:
+            yield dataset
+    else:
+        path = local_file(source)
+        with path.open("rb") as file:
+            driver = driver_of(file.read(_MAGIC_BYTES), path.name)
+        with _open_by_gdal(path, path.name, driver=driver) as dataset:
+            yield dataset
+
+
+@contextmanager
+def _open_remote(source: RemoteFile) -> Iterator[Any]:
+    """A GeoTIFF at an address, whose bytes we fetch for GDAL."""
+    opener = RangeOpener(source)
+    # By this rasterio knows that several places can be read at once.
+    MultiByteRangeResourceContainer.register(RangeOpener)
+    try:
+        if driver_of(source.read(0, _MAGIC_BYTES), source.name) != "GTiff":
+            raise UnsupportedFormatError(
+                f"{source.name} is no GeoTIFF, and only GeoTIFF (best as COG) can be read by parts "
+                "from an address; download it and upload it here."
+            )
+        with _open_by_gdal(_REMOTE_NAME, source.name, driver="GTiff", opener=opener) as dataset:
+            yield dataset
+    except (AddressError, FetchError) as error:
+        raise RasterError(str(error)) from error
+    except RasterError as error:
+        if not opener.problems:
+            raise
+        # What GDAL took for damage is what kept the bytes from coming.
+        raise RasterError(str(opener.problems[0])) from error
+
+
+@contextmanager
+def _open_by_gdal(path: Path | str, name: str, **options: Any) -> Iterator[Any]:
     accept_pixels_without_place()
     with rasterio.Env(session=DummySession(), **_GDAL_OPTIONS):
         try:
-            dataset = rasterio.open(source, driver=driver)
+            dataset = rasterio.open(path, **options)
         except (RasterioError, CPLE_BaseError, OSError, ValueError) as error:
-            raise _unreadable(source, error) from error
+            raise _unreadable(name, error) from error
         try:
             with dataset:
-                _refuse_references(dataset, source)
+                _refuse_references(dataset, name)
                 yield dataset
         except (RasterioIOError, CPLE_BaseError) as error:
             # NOTE: some of rasterio's calls, such as that for tags, let GDAL's own errors through.
-            raise _unreadable(source, error) from error
+            raise _unreadable(name, error) from error
 
 
 def driver_of(head: bytes, name: str) -> str:
@@ -172,38 +224,38 @@ def _is_address(path: str) -> bool:
     return path.startswith("/vsi") or re.match(r"[A-Za-z][\w+.-]+:", path) is not None
 
 
-def _refuse_references(dataset: Any, source: Path) -> None:
+def _refuse_references(dataset: Any, name: str) -> None:
     # NOTE: not by tags(), which leaves out what isn't UTF-8 while GDAL still follows it.
     there = {domain.upper() for domain in dataset.tag_namespaces()}
     for domain in _DOMAINS_WITH_PATHS:
         if domain.upper() in there:
             raise UnsupportedFormatError(
-                f"{source.name} names another file in its metadata ({domain}), which is not "
+                f"{name} names another file in its metadata ({domain}), which is not "
                 "followed; rewrite it without (gdal_translate -of COG -nomd)."
             )
 
 
-def _unreadable(source: Path, error: BaseException) -> RasterError:
+def _unreadable(name: str, error: BaseException) -> RasterError:
     """What GDAL's reason for not reading a file means to the person whose file it is."""
     reason = f"{error} {error.__cause__ or ''}".strip()
-    _log.info("%s can't be read: %s", source, reason)
+    _log.info("%s can't be read: %s", name, reason)
     if isinstance(error, UnicodeDecodeError):
         return RasterError(
-            f"{source.name} names its coordinate reference system in letters that aren't UTF-8; "
+            f"{name} names its coordinate reference system in letters that aren't UTF-8; "
             "assign it again (gdal_translate -a_srs EPSG:...)."
         )
     if codec := re.search(r"missing codec (?:of code )?(\w+)", reason):
         return UnsupportedFormatError(
-            f"{source.name} is compressed by {codec[1]}, which can't be read here; rewrite it "
+            f"{name} is compressed by {codec[1]}, which can't be read here; rewrite it "
             "with another compression (gdal_translate -co COMPRESS=DEFLATE)."
         )
     if "libjpeg" in reason and ("allocate" in reason or "Backing store" in reason):
         return RasterTooLargeError(
-            f"{source.name} is a progressive JPEG too large to read in parts; "
+            f"{name} is a progressive JPEG too large to read in parts; "
             "save it as a baseline JPEG or a GeoTIFF."
         )
     return RasterError(
-        f"{source.name} is damaged or cut short, its pixels can't be read; "
+        f"{name} is damaged or cut short, its pixels can't be read; "
         "copy, download or upload it again."
     )
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Protocol
 
+from samgeo_core import __version__
 from samgeo_core.area import AreaOfInterest
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import SegmentConfig
@@ -14,15 +14,14 @@ from samgeo_core.engine.ladder import Place
 from samgeo_core.errors import ParameterError, RasterError, WeightsError
 from samgeo_core.pool import CandidatePool
 from samgeo_core.progress import SILENT, Monitor
+from samgeo_core.reading.raster import Raster
+from samgeo_core.reading.source import Source, Stamp, stamp_of
 from samgeo_core.reading.stretch import BandTriple, Stretch
 from samgeo_core.streaming.options import NO_LIMIT_PX
 from samgeo_core.streaming.regions import Region, RegionPlan
 from samgeo_core.streaming.run_folder import RunFolder, pack
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
-
-from samgeo_core import __version__
-from samgeo_core.reading.raster import Raster
 
 _ENGINE = 2
 """Number of the engine's revision, raised when it finds other candidates: older ones don't fit."""
@@ -83,7 +82,6 @@ class ModelFinder:
             WeightsError: this machine has other weights than the one that planned the run.
         """
         from samgeo_core.models.loading import cached_model
-
         from samgeo_core.pipeline import candidates_of_tile
 
         config = self.config
@@ -101,8 +99,9 @@ class RasterWork:
     """Finds the candidates of a raster's regions (a `scheduling.RegionWork`).
 
     Attributes:
-        path: of the raster, the same on all machines.
-        size_bytes: of that file, to notice another one under its name.
+        source: of the raster; files lie under the same path on all machines, and addresses are
+            read by each machine itself.
+        size_bytes: of it, to notice another one under its name.
         bands: shown as red, green and blue.
         stretch: how values become 8 bits, for the whole raster.
         finder: finds candidates.
@@ -112,7 +111,7 @@ class RasterWork:
         version: of this library; workers must have the same.
     """
 
-    path: Path
+    source: Source
     size_bytes: int
     bands: BandTriple
     stretch: Stretch
@@ -170,11 +169,11 @@ class RasterWork:
         return None
 
     def _raster(self) -> Raster:
-        raster = _opened(self.path, _stamp(self.path))
+        raster = _opened(self.source, _stamp(self.source))
         if raster.size_bytes != self.size_bytes:
             raise RasterError(
-                f"{self.path} has {raster.size_bytes:,} bytes here, but {self.size_bytes:,} where "
-                "the run was begun: all machines must see the same file."
+                f"{self.source.name} has {raster.size_bytes:,} bytes here, but "
+                f"{self.size_bytes:,} where the run was begun: all machines must see the same file."
             )
         return raster
 
@@ -183,7 +182,7 @@ def block_hw(raster: Raster) -> tuple[int, int]:
     """Height and width of the blocks in which a file is stored, px."""
     from samgeo_core.reading.raster import open_dataset
 
-    with open_dataset(raster.path) as dataset:
+    with open_dataset(raster.source) as dataset:
         height, width = dataset.block_shapes[0]
     return int(height), int(width)
 
@@ -193,17 +192,16 @@ def window_of(raster: Raster, area: Window | AreaOfInterest | None) -> Window | 
     return area.window(raster.shape_hw) if isinstance(area, AreaOfInterest) else area
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(source: Source) -> Stamp:
     try:
-        status = path.stat()
-    except OSError as error:
+        return stamp_of(source)
+    except RasterError as error:
         raise RasterError(
-            f"There is no file {path} on this machine: rasters must lie on storage that all "
+            f"There is no file {source} on this machine: rasters must lie on storage that all "
             "machines share, under the same path."
         ) from error
-    return status.st_size, status.st_mtime_ns
 
 
 @lru_cache(maxsize=4)
-def _opened(path: Path, stamp: tuple[int, int]) -> Raster:
-    return Raster.open(path, max_pixels=NO_LIMIT_PX)
+def _opened(source: Source, stamp: Stamp) -> Raster:
+    return Raster.open(source, max_pixels=NO_LIMIT_PX)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+
 from samgeo_core.area import AreaOfInterest
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.clock import Clock, peak_memory_bytes
@@ -26,21 +27,21 @@ from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import ObjectSet
 from samgeo_core.pool import CandidatePool
 from samgeo_core.progress import SILENT, Monitor
+from samgeo_core.reading.raster import Raster
+from samgeo_core.reading.source import stamp_of
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.results.files import folder_beside
 from samgeo_core.results.kept_masks import ValidParts
 from samgeo_core.results.stream_results import LABELS, Figures, put_in_place, write_results
 from samgeo_core.selection import allowed_by
 from samgeo_core.streaming.options import StreamOptions
+from samgeo_core.streaming.region_work import Finder, ModelFinder, RasterWork, block_hw, window_of
 from samgeo_core.streaming.regions import Region, RegionPlan
 from samgeo_core.streaming.run_folder import RunFolder, clear, locked, plan_note, unpack
 from samgeo_core.streaming.scheduling import map_regions
 from samgeo_core.streaming.seams import join_candidates, join_regions
 from samgeo_core.wholes import WholeObject
 from samgeo_core.windows import Window
-
-from samgeo_core.reading.raster import Raster
-from samgeo_core.streaming.region_work import Finder, ModelFinder, RasterWork, block_hw, window_of
 
 logger = logging.getLogger(__name__)
 
@@ -153,16 +154,16 @@ def _begin(
         "plan": json.loads(json.dumps(asdict(plan))),
         "area": polygon.digest if polygon else None,
     }
-    folder = RunFolder.begin(out_dir, question, {"source": source, "raster": raster.path.name})
-    path, size = raster.path, raster.size_bytes
-    work = RasterWork(path, size, stretch.bands, stretch, finder, plan, folder, polygon)
+    folder = RunFolder.begin(out_dir, question, {"source": source, "raster": raster.name})
+    source_, size = raster.source, raster.size_bytes
+    work = RasterWork(source_, size, stretch.bands, stretch, finder, plan, folder, polygon)
     return work, source["sha256"]
 
 
 def _source(raster: Raster, out_dir: Path) -> dict[str, Any]:
     """Size, time and hash of the source; a file that has not been touched isn't hashed again."""
-    status = raster.path.stat()
-    stamp = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    changed, size = stamp_of(raster.source)
+    stamp = {"size": size, "mtime_ns": changed}
     known = plan_note(out_dir).get("source", {})
     if {key: known.get(key) for key in stamp} == stamp and "sha256" in known:
         return dict(known)
@@ -288,10 +289,11 @@ def _record(
     covered = figures.covered_px / tally.n_valid_px if tally.n_valid_px else 0.0
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "raster": raster.path.name,
+        "raster": raster.name,
         "raster_sha256": sha256,
         **({} if raster.attribution is None else {"attribution": raster.attribution}),
         "area_px": list(work.plan.extent.box_xyxy),
+        **({} if work.area is None else {"area_of_interest_px": work.area.to_geojson()}),
         **{k: v for k, v in work.finder.identity.items() if k in ("model", "model_sha256")},
         "parameters": config.to_dict(),
         "bands": list(work.bands),

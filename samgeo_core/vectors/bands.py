@@ -36,7 +36,7 @@ def band_columns(exact: Geometries, raster: Raster) -> dict[str, NDArray[np.floa
     bounds = shapely.bounds(exact)
     # Neighbours follow each other, so that GDAL finds their blocks in its cache.
     order = np.lexsort((bounds[:, 0], bounds[:, 1] // _TILE_PX))
-    with open_dataset(raster.path) as dataset:
+    with open_dataset(raster.source) as dataset:
         for i in order.tolist():
             sums[i] = _sums(dataset, bands, exact[i : i + 1], bounds[i])
     return columns_of_sums(sums, raster)
@@ -132,7 +132,7 @@ def sums_of_pieces(
     """
     bands = bands_of(raster)
     place = rasterio.windows.Window(window.x, window.y, window.width, window.height)
-    with open_dataset(raster.path) as dataset:
+    with open_dataset(raster.source) as dataset:
         values = dataset.read(bands, window=place).astype(np.float64)
         valid = (dataset.read_masks(bands, window=place) > 0) & np.isfinite(values)
     piece = _piece_of_pixels(owners, ranks, exact, (window.x, window.y))

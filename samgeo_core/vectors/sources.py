@@ -234,7 +234,7 @@ def valid_of(raster: Raster) -> ReadValid:
     """Reads where an image carries data in any band."""
 
     def read(window: Window) -> BoolMask:
-        with open_dataset(raster.path) as dataset:
+        with open_dataset(raster.source) as dataset:
             valid: BoolMask = (dataset.read_masks(window=_place(window)) > 0).any(axis=0)
         return valid
 

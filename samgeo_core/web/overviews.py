@@ -25,6 +25,7 @@ from rasterio.enums import Resampling
 from samgeo_core.errors import DiskFullError, NotFoundError, RasterError, SamGeoError
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.reduce import write_copy, write_half
+from samgeo_core.reading.source import Source, is_remote
 from samgeo_core.reading.sources import open_dataset
 from samgeo_core.tile import TileImage
 from samgeo_core.web.cache import LruCache
@@ -95,7 +96,8 @@ def wanted_factors(scene: Scene) -> tuple[int, ...]:
     """
     raster = scene.raster
     longest = max(raster.shape_hw)
-    if longest <= QUICK_PX:
+    # NOTE: of what lies at an address they would need every byte.
+    if longest <= QUICK_PX or is_remote(scene.source):
         return ()
     whole = raster.driver in ("PNG", "JPEG") or _has_wide_strips(raster)
     # Those of a JPEG are decoded anew from its beginning, whatever part is asked for.
@@ -216,7 +218,7 @@ def make_overviews(
 
     try:
         building.mkdir()
-        source = scene.source
+        source: Source = scene.source
         for factor in wanted:
             made = building / f"{factor}.tif"
             with open_dataset(source) as dataset:
@@ -252,7 +254,7 @@ def _factors(folder: Path) -> tuple[int, ...]:
 
 
 def _has_wide_strips(raster: Raster) -> bool:
-    with open_dataset(raster.path) as dataset:
+    with open_dataset(raster.source) as dataset:
         block_w = int(dataset.block_shapes[0][1])
     return block_w == raster.shape_hw[1] > _WIDE_PX
 

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from samgeo_core.errors import RasterError
 from samgeo_core.reading.channels import Channel, as_channels, is_plain
+from samgeo_core.reading.raster import Raster
+from samgeo_core.reading.source import Source, from_json, stamp_of, to_json
 from samgeo_core.reading.stretch import Stretch, StretchMode
 from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.web.cache import LruCache
@@ -21,11 +23,9 @@ from samgeo_core.web.frame import MapFrame, map_frame
 from samgeo_core.web.ids import ID_PATTERN
 from samgeo_core.windows import ShapeHW, Window
 
-from samgeo_core.reading.raster import Raster
-
 logger = logging.getLogger(__name__)
 
-SceneKind = Literal["upload", "sample", "server"]
+SceneKind = Literal["upload", "sample", "server", "address", "mosaic"]
 RunState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
 NAME_LENGTH = 120
@@ -54,8 +54,8 @@ class Display:
 
 
 _Version = tuple[int, int]
-_rasters: LruCache[tuple[Path, _Version, int | None], Raster] = LruCache(64)
-_stretches: LruCache[tuple[Path, _Version, Display], Stretch] = LruCache(256)
+_rasters: LruCache[tuple[Source, _Version, int | None], Raster] = LruCache(64)
+_stretches: LruCache[tuple[Source, _Version, Display], Stretch] = LruCache(256)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Scene:
         scene_id: unguessable id.
         name: what the visitor calls it (text only, never a path).
         folder: folder of the scene in the store.
-        source: the raster file; inside the folder for uploads.
+        source: what the raster is read from; a file inside the folder for uploads.
         owner: token of the visitor who opened it.
         kind: where it came from.
         created: seconds since 1970.
@@ -77,7 +77,7 @@ class Scene:
     scene_id: str
     name: str
     folder: Path
-    source: Path
+    source: Source
     owner: str
     kind: SceneKind
     created: float
@@ -86,18 +86,17 @@ class Scene:
 
     @property
     def version(self) -> tuple[int, int]:
-        """Time of change (ns) and size (bytes) of the source.
+        """Time of change (ns) and size (bytes) of the source, or what stands for them.
 
         Raises:
-            RasterError: the file is not there any more.
+            RasterError: a file is not there any more.
         """
         try:
-            stat = self.source.stat()
-        except OSError as error:
+            return stamp_of(self.source)
+        except RasterError as error:
             raise RasterError(
                 f"The file of the scene {self.name!r} is not there any more; open it again."
             ) from error
-        return stat.st_mtime_ns, stat.st_size
 
     @property
     def raster(self) -> Raster:
@@ -205,12 +204,11 @@ def clean_name(name: str) -> str:
 
 def write_scene(scene: Scene) -> None:
     """Write scene.json."""
-    inside = scene.source.parent == scene.folder
     _write_json(
         scene.folder / "scene.json",
         {
             "name": scene.name,
-            "source": scene.source.name if inside else str(scene.source),
+            "source": to_json(scene.source, scene.folder),
             "owner": scene.owner,
             "kind": scene.kind,
             "created": scene.created,
@@ -230,8 +228,7 @@ def read_scene(folder: Path, max_pixels: int | None) -> Scene | None:
         scene_id=folder.name,
         name=values["name"],
         folder=folder,
-        # NOTE: joining an absolute path gives that path, so this covers files elsewhere too.
-        source=folder / values["source"],
+        source=from_json(values["source"], folder),
         owner=values["owner"],
         kind=values["kind"],
         created=values["created"],

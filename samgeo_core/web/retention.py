@@ -8,9 +8,11 @@ from pathlib import Path
 from samgeo_core.web.pick_sessions import last_picked
 from samgeo_core.web.records import Run, Scene
 
+_BROUGHT = ("upload", "address", "mosaic")
+
 
 def stale_folders(scenes: Iterable[Scene], runs: Sequence[Run], limit: float) -> list[Path]:
-    """Folders of uploads, and of all their runs, that were last used before a moment.
+    """Folders of what visitors brought, and of its runs, that were last used before a moment.
 
     A scene is used when it is opened, when something is picked in it, and whenever a run of it is
     made; a run under way keeps it.
@@ -31,7 +33,7 @@ def stale_folders(scenes: Iterable[Scene], runs: Sequence[Run], limit: float) ->
     stale = {
         scene_id
         for scene_id, used in last_use.items()
-        if used < limit and (scene_id not in known or known[scene_id].kind == "upload")
+        if used < limit and (scene_id not in known or known[scene_id].kind in _BROUGHT)
     }
     return [
         *(known[scene_id].folder for scene_id in stale if scene_id in known),

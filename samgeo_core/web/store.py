@@ -15,6 +15,7 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,8 @@ from typing import Any, BinaryIO
 
 from samgeo_core.errors import ExportError, NotFoundError
 from samgeo_core.reading.channels import Channel
+from samgeo_core.reading.remote import RemoteFile
+from samgeo_core.reading.source import Joined, Source
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.web.audit import AuditLog
@@ -29,10 +32,6 @@ from samgeo_core.web.copying import copy_stream
 from samgeo_core.web.ids import checked_id, new_id
 from samgeo_core.web.queue_book import Entry, JobState, RunBook
 from samgeo_core.web.queue_database import Database
-from samgeo_core.web.recovery import rebuild_book
-from samgeo_core.web.retention import leftovers, stale_folders
-from samgeo_core.windows import Window
-
 from samgeo_core.web.records import (
     Display,
     Run,
@@ -45,6 +44,9 @@ from samgeo_core.web.records import (
     write_run_record,
     write_scene,
 )
+from samgeo_core.web.recovery import rebuild_book
+from samgeo_core.web.retention import leftovers, stale_folders
+from samgeo_core.windows import Window
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ class Store:
 
     def add_scene(
         self,
-        source: BinaryIO | Path,
+        source: BinaryIO | Source,
         name: str,
         owner: str,
         *,
@@ -90,9 +92,10 @@ class Store:
         """Take in a raster and check that it opens.
 
         Args:
-            source: a stream, which is copied in pieces, or a file. Files of kind "upload" are
-                copied; those of kind "sample" and "server" stay where they are and are never
-                deleted.
+            source: a stream, which is copied in pieces, a file, what lies at an address, or several
+                files as one. Files of kind "upload" are copied; those of kind "sample" and "server"
+                stay where they are and are never deleted; files of other scenes are linked, so
+                that they stay as long as one of the scenes does.
             name: what the visitor calls it; shown, and used to name downloads.
             owner: token of the visitor.
             kind: where it came from; only uploads are cleaned up by age.
@@ -105,15 +108,17 @@ class Store:
         folder = self._scenes_dir / scene_id
         folder.mkdir()
         try:
-            path = folder / "source"
-            if isinstance(source, Path):
+            path: Source = folder / "source"
+            if isinstance(source, RemoteFile | Joined):
+                path = self._link_parts(source, folder)
+            elif isinstance(source, Path):
                 if kind == "upload":
                     with source.open("rb") as stream:
-                        copy_stream(stream, path, max_bytes)
+                        copy_stream(stream, folder / "source", max_bytes)
                 else:
                     path = source.resolve()
             else:
-                copy_stream(source, path, max_bytes)
+                copy_stream(source, folder / "source", max_bytes)
             scene = Scene(
                 scene_id, clean_name(name), folder, path, owner, kind, time.time(), self.max_pixels
             )
@@ -309,6 +314,22 @@ class Store:
             logger.info("Cleaned up %s", folder.name)
             self._tell("cleaned up", id=folder.name)
         return [folder.name for folder in stale]
+
+    def _link_parts(self, source: RemoteFile | Joined, folder: Path) -> Source:
+        """The same with files of other scenes linked into a folder."""
+        if isinstance(source, RemoteFile):
+            return source
+        parts = []
+        for number, part in enumerate(source.parts):
+            file = part.source
+            if isinstance(file, Path) and file.is_relative_to(self._scenes_dir.resolve()):
+                link = folder / f"part-{number}"
+                # Where the disk knows no links, the other scene's file is read.
+                with suppress(OSError):
+                    link.hardlink_to(file)
+                    file = link
+            parts.append(replace(part, source=file))
+        return replace(source, parts=tuple(parts))
 
     def _tell(self, event: str, owner: str = "", **facts: str | float) -> None:
         if self._audit is not None:
