@@ -9,6 +9,7 @@ import os
 import platform
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,10 +120,16 @@ def calibration_key(model: str, device: str | None) -> str:
     return "|".join([_processor(), str(threads), __version__, model, device or "best"])
 
 
-def measured_rates(model: LoadedModel) -> dict[str, Rate]:
+def measured_rates(
+    model: LoadedModel, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, Rate]:
     """Seconds per image and per prompt of each preset, on a drawn scene.
 
     What warms up caches isn't counted, unless the encoder takes long.
+
+    Args:
+        model: what is timed.
+        clock: tells seconds.
     """
     import torch
 
@@ -138,9 +145,9 @@ def measured_rates(model: LoadedModel) -> dict[str, Rate]:
     ladder = Floor(full.floor_score, full.floor_stability, 1.0, 2.0, full.window_share, sketch=True)
 
     def encoded(dtype: torch.dtype) -> tuple[float, EncodedWindow]:
-        start = time.perf_counter()
+        start = clock()
         seen = EncodedWindow.encode(model, tile, window, exact, dtype)
-        return time.perf_counter() - start, seen
+        return clock() - start, seen
 
     encode_s, seen = encoded(torch.float32)
     if encode_s < _LONG_S:
@@ -148,7 +155,7 @@ def measured_rates(model: LoadedModel) -> dict[str, Rate]:
     fast_s, fast = encode_s, fast_dtype(model.device)
     if fast != torch.float32:
         fast_s = min(encoded(fast)[0], encoded(fast)[0])
-    exact_s, ladder_s = (_prompt_s(replace(seen, floor=floor)) for floor in (exact, ladder))
+    exact_s, ladder_s = (_prompt_s(replace(seen, floor=floor), clock) for floor in (exact, ladder))
     return {
         "exact": Rate(encode_s, exact_s),
         "full": Rate(encode_s, ladder_s),
@@ -156,7 +163,7 @@ def measured_rates(model: LoadedModel) -> dict[str, Rate]:
     }
 
 
-def _prompt_s(seen: EncodedWindow) -> float:
+def _prompt_s(seen: EncodedWindow, clock: Callable[[], float]) -> float:
     """Seconds per prompt, its masks made too."""
     import numpy as np
 
@@ -167,10 +174,10 @@ def _prompt_s(seen: EncodedWindow) -> float:
     points = np.stack(np.meshgrid(middles, middles), axis=-1).reshape(-1, 2)
     seconds = 0.0
     for some in (points[:4], points):
-        start = time.perf_counter()
+        start = clock()
         for candidate in seen.ask(some, 64, lambda found: found, SILENT, 0, len(some)):
             candidate.mask()
-        seconds = (time.perf_counter() - start) / len(some)
+        seconds = (clock() - start) / len(some)
     return seconds
 
 
