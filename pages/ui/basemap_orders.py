@@ -8,7 +8,7 @@ from pages.ui.errors import friendly
 from pages.ui.state import get_state
 from pages.ui.text import plain
 from samgeo_core.basemap.area import FETCHING
-from samgeo_core.web.basemaps import AreaOrder
+from samgeo_core.web.basemap_orders import AreaOrder
 from samgeo_core.web.context import get_context
 from samgeo_core.words import _, ngettext, sentence
 

@@ -8,7 +8,7 @@ import math
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -21,6 +21,7 @@ from urllib3.exceptions import TimeoutError as HTTPTimeout
 
 from samgeo_core.errors import FetchError
 from samgeo_core.net.addresses import Allowance, Target, check_resolved, parse_address
+from samgeo_core.net.bodies import Limits, read_body, too_large
 from samgeo_core.net.connections import (
     GuardedPool,
     GuardedTLSPool,
@@ -31,31 +32,15 @@ from samgeo_core.net.connections import (
 )
 from samgeo_core.settings import get_settings
 
+__all__ = ["Answer", "GuardedClient", "Limits", "shared_client"]
+
 logger = logging.getLogger(__name__)
 
 USER_AGENT = "SamGeo-Studio/0.1 (segmentation of aerial and satellite images)"
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_CHUNK = 1 << 16
 _POOLS = 64
 # Headers that mustn't follow a redirect to another host.
 _PRIVATE = frozenset({"authorization", "cookie", "referer"})
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How far one request may go.
-
-    Attributes:
-        max_bytes: the most its body may have, as sent and unpacked.
-        total_s: seconds from the first connection to the last byte, redirects included.
-        step_s: seconds to connect, and between two pieces that are received.
-        max_redirects: how many redirects are followed.
-    """
-
-    max_bytes: int = 64_000_000
-    total_s: float = 60.0
-    step_s: float = 20.0
-    max_redirects: int = 5
 
 
 @dataclass(frozen=True)
@@ -237,7 +222,7 @@ def _answer(
             body, received = b"", 0
             if method != "HEAD":
                 _check_declared(headers, target, limits)
-                body, received = _body(response, headers, target, limits)
+                body, received = read_body(response, headers, target, limits)
             whole = True
     finally:
         if not whole:
@@ -250,42 +235,7 @@ def _check_declared(headers: Mapping[str, str], target: Target, limits: Limits) 
     """Refuse what says that it is too large before any of it is read."""
     declared = headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared) > limits.max_bytes:
-        raise _too_large(target, limits)
-
-
-def _body(
-    response: BaseHTTPResponse, headers: Mapping[str, str], target: Target, limits: Limits
-) -> tuple[bytes, int]:
-    """The body unpacked, and how many bytes of it were received."""
-    unpack = _unpacker(headers.get("content-encoding", "").strip().lower(), target)
-    pieces, received, length = [], 0, 0
-    while piece := response.read(_CHUNK):
-        received += len(piece)
-        # One byte more than there may be is enough to see that there is too much.
-        piece = unpack(piece, limits.max_bytes - length + 1)
-        length += len(piece)
-        if max(received, length) > limits.max_bytes:
-            raise _too_large(target, limits)
-        pieces.append(piece)
-    return b"".join(pieces), received
-
-
-def _unpacker(encoding: str, target: Target) -> Callable[[bytes, int], bytes]:
-    """What unpacks the pieces of a body, never more than the number of bytes given."""
-    if encoding in ("", "identity"):
-        return lambda piece, most: piece
-    if encoding in ("gzip", "x-gzip", "deflate"):
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress
-    raise FetchError(
-        f"“{target.host}” sends a packing ({encoding[:40]}) that wasn't asked for. Expected the "
-        "plain file, or gzip."
-    )
-
-
-def _too_large(target: Target, limits: Limits) -> FetchError:
-    return FetchError(
-        f"“{target.host}” sends more than the {limits.max_bytes:,} bytes that this may have."
-    )
+        raise too_large(target, limits)
 
 
 @contextmanager

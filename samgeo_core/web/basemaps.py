@@ -8,19 +8,17 @@ that had come lie in the cache.
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from samgeo_core.basemap.area import BasemapArea, BasemapFile, fetch_basemap
-from samgeo_core.basemap.records import source_of_record, source_record
 from samgeo_core.errors import (
     CancelledError,
     DiskFullError,
@@ -29,8 +27,8 @@ from samgeo_core.errors import (
     SamGeoError,
 )
 from samgeo_core.progress import CancelToken, Monitor, Progress
-from samgeo_core.results.files import replacing
 from samgeo_core.settings import Settings
+from samgeo_core.web.basemap_orders import RECORD, AreaOrder, read_order, write_order
 from samgeo_core.web.ids import checked_id, new_id
 from samgeo_core.web.limits import check_storage
 from samgeo_core.web.records import Scene
@@ -39,53 +37,15 @@ from samgeo_core.words import N_
 
 logger = logging.getLogger(__name__)
 
-FetchState = Literal["waiting", "running", "failed", "cancelled", "done"]
-
 MOST_UNFINISHED = 4
 """Areas of one visitor that wait or are under way."""
 
 WORKERS = 2
 """Areas that are fetched at a time, all visitors together."""
 
-_RECORD = "basemap.json"
 _KEPT_DONE = 200
 
 Fetch = Callable[[Path, BasemapArea, Monitor], BasemapFile]
-
-
-@dataclass(frozen=True)
-class AreaOrder:
-    """An area that a visitor wants.
-
-    Attributes:
-        order_id: unguessable id; that of the scene which comes of it.
-        owner: token of the visitor.
-        name: what the scene will be called.
-        area: what is wanted.
-        created: seconds since 1970.
-        state: where it stands.
-        stage: what is being done.
-        done, total: tiles or rows of that stage.
-        error: a sentence where it failed.
-        note: a sentence about what is missing, once it is done.
-    """
-
-    order_id: str
-    owner: str
-    name: str
-    area: BasemapArea
-    created: float
-    state: FetchState = "waiting"
-    stage: str = ""
-    done: int = 0
-    total: int = 0
-    error: str | None = None
-    note: str | None = None
-
-    @property
-    def is_active(self) -> bool:
-        """Whether it waits or is under way."""
-        return self.state in ("waiting", "running")
 
 
 class BasemapDesk:
@@ -128,8 +88,8 @@ class BasemapDesk:
         """
         settings = self._settings
         area.check(settings.max_basemap_tiles, settings.max_pixels)
-        active = [order for order in self.orders(owner) if order.is_active]
-        coming = sum(order.area.expected_file_bytes for order in active)
+        under_way = [order for order in self.orders(owner) if order.is_active]
+        coming = sum(order.area.expected_file_bytes for order in under_way)
         check_storage(self._store, settings, owner, coming + area.expected_file_bytes)
         room = shutil.disk_usage(self._store.root).free - settings.free_disk_bytes
         # The file is written twice: part by part, then as it stays.
@@ -146,7 +106,7 @@ class BasemapDesk:
                     f"{active} of your areas are being fetched, more aren't possible at a time: "
                     "wait for one, or cancel it."
                 )
-            self._write(order)
+            write_order(order, self._folder / order.order_id)
             self._enter(order)
         return order
 
@@ -192,7 +152,7 @@ class BasemapDesk:
         with self._changed:
             if order.state in ("failed", "cancelled"):
                 order = replace(order, state="waiting", error=None, done=0, total=0)
-                self._write(order)
+                write_order(order, self._folder / order.order_id)
                 self._enter(order)
 
     def put_away(self, order_id: str, owner: str) -> None:
@@ -218,7 +178,7 @@ class BasemapDesk:
         limit = time.time() - self._settings.upload_keep_hours * 3600
         folders = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
         for folder in folders:
-            order = _read(folder)
+            order = read_order(folder)
             if order is None or order.created < limit:
                 shutil.rmtree(folder, ignore_errors=True)
                 continue
@@ -297,7 +257,7 @@ class BasemapDesk:
             self._clear(order)
             self._end(order.order_id, state="failed", error=str(error))
         else:
-            (scene.folder / _RECORD).unlink(missing_ok=True)
+            (scene.folder / RECORD).unlink(missing_ok=True)
             self._on_scene(scene)
             self._end(order.order_id, state="done", note=made.sentence)
 
@@ -317,34 +277,3 @@ class BasemapDesk:
     def _clear(self, order: AreaOrder) -> None:
         """Leave nothing that a new start would take up."""
         shutil.rmtree(self._folder / order.order_id, ignore_errors=True)
-
-    def _write(self, order: AreaOrder) -> None:
-        """Keep an order, so that a new start finds it."""
-        folder = self._folder / order.order_id
-        folder.mkdir(parents=True, exist_ok=True)
-        record = {
-            "owner": order.owner,
-            "name": order.name,
-            "created": order.created,
-            "bounds": list(order.area.bounds),
-            "zoom": order.area.zoom,
-            "source": source_record(order.area.source),
-        }
-        with replacing(folder / _RECORD) as partial:
-            partial.write_text(json.dumps(record), "utf-8")
-
-
-def _read(folder: Path) -> AreaOrder | None:
-    """What a folder keeps; None where it isn't an order."""
-    try:
-        record = json.loads((folder / _RECORD).read_text("utf-8"))
-        west, south, east, north = map(float, record["bounds"])
-        area = BasemapArea(
-            source_of_record(record["source"]), (west, south, east, north), int(record["zoom"])
-        )
-        return AreaOrder(
-            checked_id(folder.name), str(record["owner"]), str(record["name"]), area,
-            float(record["created"]),
-        )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, NotFoundError):
-        return None
