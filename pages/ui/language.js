@@ -6,6 +6,16 @@ const ATTRIBUTES = ["aria-label", "title", "placeholder", "alt"];
 // What Streamlit says, exactly or with a value in it.
 function streamlitsWords() {
   const exact = {
+    "Choose or add an option": _("Choose or type"), "Choose or add options": _("Choose or type"),
+    "Add an option": _("Type to add"), "Add options": _("Type to add"), "No options": _("No options to select."),
+    "Show suggestions": _("Show suggestions"), "Selected values": _("Selected values"),
+    "Show password": _("Show password"), "Hide password": _("Hide password"),
+    "Sort ascending": _("Sort ascending"), "Sort descending": _("Sort descending"), "Autosize": _("Fit width"),
+    "Pin column": _("Pin column"), "Unpin column": _("Unpin column"), "Hide column": _("Hide column"),
+    "Copy column name": _("Copy column name"), "Format": _("Format"), "Clear selection": _("Clear selection"),
+    "Enter fullscreen": _("Fullscreen"), "Exit fullscreen": _("Close fullscreen"), "Toggle fullscreen": _("Fullscreen"),
+    "Show data": _("Show data"), "Show chart": _("Show chart"), "Too many files": _("Too many files"),
+    "Upload failed": _("Upload failed"),
     "Choose an option": _("Choose an option"), "Choose options": _("Choose options"),
     "Search": _("Search"), "Download as CSV": _("Download as CSV"), "Show/hide columns": _("Show/hide columns"),
     "Fullscreen": _("Fullscreen"), "Close fullscreen": _("Close fullscreen"), "Increment": _("Increment"),
