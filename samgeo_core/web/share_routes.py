@@ -4,7 +4,7 @@ GET /s/{token}                          the page
 GET /s/{token}/embed                    the page for frames of other sites
 GET /s/{token}/static/{version}/{name}  its scripts and styles
 GET /s/{token}/tiles/{z}/{x}/{y}.png    the image
-GET /s/{token}/masks/{z}/{x}/{y}.png    the masks
+GET /s/{token}/masks/{z}/{x}/{y}.png    the masks, or with score those of at least so much
 GET /s/{token}/layer.geojson            all outlines, or with bbox and zoom those in sight
 GET /s/{token}/table.json               attributes of the largest objects, of a result in parts
 GET /s/{token}/place/{object_id}.json   where an object of such a result lies
@@ -46,6 +46,7 @@ from samgeo_core.web.guards.scopes import is_https
 from samgeo_core.web.layers import LAYER_VERSION, objects_layer
 from samgeo_core.web.records import Run
 from samgeo_core.web.refusals import refusal_of
+from samgeo_core.web.scored import least_score
 from samgeo_core.web.selected import version_of
 from samgeo_core.web.share_preview import preview_png
 from samgeo_core.web.share_view import (
@@ -190,11 +191,12 @@ class ShareRoutes:
 
     def _label_tile(self, request: Request, share: Share, run: Run) -> Response:
         z, x, y = tile_address(request)
-        rule = shared_rule(share, run)
+        rule, least = shared_rule(share, run), least_score(request.query_params.get("score"))
+        tiles = self._context.tiles
         return picture(
             request,
-            ("masks", run.run_id, version_of(run), rule, z, x, y),
-            lambda: self._context.tiles.label_tile(run, z, x, y, rule),
+            ("masks", run.run_id, version_of(run), rule, least, z, x, y),
+            lambda: tiles.label_tile(run, z, x, y, rule, least_score=least),
         )
 
     def _layer(self, request: Request, share: Share, run: Run) -> Response:

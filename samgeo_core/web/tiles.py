@@ -27,6 +27,7 @@ from samgeo_core.web.cache import LruCache
 from samgeo_core.web.overviews import open_overview, overview_factors, shrunk
 from samgeo_core.web.records import Run, Scene
 from samgeo_core.web.results import ResultPlace, result_place
+from samgeo_core.web.scored import labels_to_hide
 from samgeo_core.web.selected import run_source, selected, version_of
 from samgeo_core.web.views import (
     RGBA,
@@ -105,7 +106,14 @@ class TileRenderer:
         return self._tiles.get(key, lambda: self._draw_scene(scene, z, x, y))
 
     def label_tile(
-        self, run: Run, z: int, x: int, y: int, rule: SelectionRule | None = None
+        self,
+        run: Run,
+        z: int,
+        x: int,
+        y: int,
+        rule: SelectionRule | None = None,
+        *,
+        least_score: float | None = None,
     ) -> bytes:
         """PNG of a run's objects in their colours; transparent where there is none.
 
@@ -115,14 +123,20 @@ class TileRenderer:
             x: column.
             y: row.
             rule: which candidates become objects; None takes the run's own rule.
+            least_score: objects of a lower score stay out of sight; None shows all.
 
         Raises:
             NotFoundError: the run has no result.
         """
         source = run_source(run)
-        key = (run.run_id, version_of(run), rule or source.rule, z, x, y)
-        draw = _draw_stored if run.is_streamed else _draw_selected
-        return self._tiles.get(key, lambda: draw(run, rule, z, x, y))
+        key = (run.run_id, version_of(run), rule or source.rule, least_score, z, x, y)
+
+        def draw() -> bytes:
+            hidden = None if least_score is None else labels_to_hide(run, rule, least_score)
+            draw_it = _draw_stored if run.is_streamed else _draw_selected
+            return draw_it(run, rule, (z, x, y), hidden)
+
+        return self._tiles.get(key, draw)
 
     def _draw_scene(self, scene: Scene, z: int, x: int, y: int) -> bytes:
         frame = scene.frame
@@ -162,16 +176,23 @@ def _color_table(bits: int) -> NDArray[np.uint8]:
     return label_colors((1 << bits) - 1)
 
 
-def _draw_selected(run: Run, rule: SelectionRule | None, z: int, x: int, y: int) -> bytes:
+_Hidden = NDArray[np.bool_] | None
+
+
+def _draw_selected(
+    run: Run, rule: SelectionRule | None, tile: tuple[int, int, int], hidden: _Hidden
+) -> bytes:
     shown = selected(run, rule)
 
     def read(window: Window, step: int) -> Labels:
         return label_raster(shown.objects, step=step, window=window)
 
-    return _draw_labels(shown.source.place, read, z, x, y)
+    return _draw_labels(shown.source.place, read, tile, hidden)
 
 
-def _draw_stored(run: Run, rule: SelectionRule | None, z: int, x: int, y: int) -> bytes:
+def _draw_stored(
+    run: Run, rule: SelectionRule | None, tile: tuple[int, int, int], hidden: _Hidden
+) -> bytes:
     """A tile straight from the label raster of a run, whose overviews are of the right size."""
 
     def read(window: Window, step: int) -> Labels:
@@ -184,13 +205,17 @@ def _draw_stored(run: Run, rule: SelectionRule | None, z: int, x: int, y: int) -
             )
         return labels
 
-    return _draw_labels(result_place(run), read, z, x, y)
+    return _draw_labels(result_place(run), read, tile, hidden)
 
 
 def _draw_labels(
-    place: ResultPlace, read: Callable[[Window, int], Labels], z: int, x: int, y: int
+    place: ResultPlace,
+    read: Callable[[Window, int], Labels],
+    tile: tuple[int, int, int],
+    hidden: _Hidden,
 ) -> bytes:
     """A tile of labels; ``read`` gives every so many-th px of a window of the result."""
+    z, x, y = tile
     view = tile_view(place.frame, z, x, y)
     window = None if view is None else view.window.intersection(place.window)
     if view is None or window is None:
@@ -199,6 +224,8 @@ def _draw_labels(
         window.x - place.window.x, window.y - place.window.y, window.width, window.height
     )
     labels = read(inside, view.factor)
+    if hidden is not None:
+        labels = np.where(hidden[labels], np.zeros_like(labels), labels)
     rgba = np.moveaxis(_color_table(int(labels.max()).bit_length())[labels], -1, 0)
     block = Block.of_window(np.ascontiguousarray(rgba), window)
     return encode_png(draw_tile(place.frame, block, z, x, y, smooth=False))

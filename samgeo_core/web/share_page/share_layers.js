@@ -33,7 +33,7 @@ export class ResultMap {
     });
     const options = { maxNativeZoom: facts.native_zoom, maxZoom: facts.max_zoom, noWrap: true, bounds: facts.bounds };
     this.image = L.tileLayer(`${facts.at}/tiles/{z}/{x}/{y}.png`, { ...options, opacity: state.image });
-    this.masks = L.tileLayer(`${facts.at}/masks/{z}/{x}/{y}.png`, { ...options, opacity: state.masks, zIndex: 2 });
+    this.masks = L.tileLayer(this.masksAddress(), { ...options, opacity: state.masks, zIndex: 2 });
     this.group = L.featureGroup();
     this.renderer = L.canvas({ padding: 0.3, tolerance: 4 });
     if (!facts.simple) L.control.scale({ imperial: false, position: "bottomright" }).addTo(this.map);
@@ -140,8 +140,23 @@ export class ResultMap {
     return !isNumber(row.score) || row.score >= this.state.score;
   }
 
+  masksAddress() {
+    const { score } = this.state;
+    return `${this.facts.at}/masks/{z}/{x}/{y}.png` + (score > 0 ? `?score=${score.toFixed(2)}` : "");
+  }
+
+  // A slider on its way asks for no tiles; where it stays, masks follow the outlines.
+  filterMasks() {
+    clearTimeout(this.filtering);
+    this.filtering = setTimeout(() => {
+      const address = this.masksAddress();
+      if (address !== this.masks._url) this.masks.setUrl(address);
+    }, 200);
+  }
+
   restyle() {
     const { image, masks, objects } = this.state;
+    this.filterMasks();
     this.image.setOpacity(image);
     this.masks.setOpacity(masks);
     if (masks > 0) this.masks.addTo(this.map); else this.masks.remove();
