@@ -12,8 +12,8 @@ if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     echo "Installing Debian's Chromium for the browser tests"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update
-    # Without a font, pages have boxes where text should be.
-    apt-get install -y --no-install-recommends chromium fonts-liberation
+    # Without fonts, pages have boxes where text should be, Chinese ones too.
+    apt-get install -y --no-install-recommends chromium fonts-liberation fonts-wqy-microhei
     command -v chromium >/dev/null 2>&1 && exit 0
 fi
 
