@@ -60,9 +60,11 @@ SAME_IN_BOTH = frozenset(
 def english(page: Page) -> list[str]:
     """What a page shows in English: texts with words of three letters or more."""
     texts = {text for frame in page.frames for text in frame.evaluate(COLLECT)}
-    return sorted(
-        text for text in texts if set(re.findall("[A-Za-z_]{3,}[0-9]*", text)) - SAME_IN_BOTH
-    )
+
+    def words(text: str) -> set[str]:
+        return set(re.findall("[A-Za-z_]{3,}[0-9]*", re.sub(r"https?://\S+", "", text)))
+
+    return sorted(text for text in texts if words(text) - SAME_IN_BOTH)
 
 
 def settled(page: Page) -> None:
