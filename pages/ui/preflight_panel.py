@@ -147,7 +147,8 @@ def _scale_table(card: Preflight) -> None:
 
 def _advice(scene: Scene, advice: Advice) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"{_ICONS[advice.kind]} {advice.text}", width="stretch")
+        draw = st.caption if advice.kind == "note" else st.markdown
+        draw(f"{_ICONS[advice.kind]} {advice.text}", width="stretch")
         if advice.remedy is not None and st.button(
             advice.remedy.label,
             key=f"remedy_{advice.key}",
@@ -228,7 +229,7 @@ def _basis(config: SegmentConfig, scene: Scene, usable: bool) -> None:
     basis = estimates.basis(config, scene.scene_id)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(_(_BASES[basis]))
-        if basis == "guess" and st.button(
+        if basis in ("guess", "calibration") and st.button(
             _("Measure this machine"),
             key="calibrate",
             disabled=not usable,

@@ -90,7 +90,9 @@ def png_bytes_per_px(rgb: NDArray[np.uint8]) -> float:
     if not rgb.size:
         return 0.0
     _, png = cv2.imencode(".png", np.ascontiguousarray(rgb))
-    return float(len(png)) / (rgb.shape[0] * rgb.shape[1])
+    height, width = rgb.shape[:2]
+    size: int = len(png)
+    return size / (height * width)
 
 
 def free_memory_bytes() -> int | None:

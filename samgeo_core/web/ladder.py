@@ -154,7 +154,7 @@ def _rung(
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
     x0, y0, x1, y1 = core.box_xyxy
     within = ((middles >= (x0, y0)) & (middles < (x1, y1))).all(1)
-    mine = objects.select(within)
+    mine = objects.select(np.flatnonzero(within))
     picture = f"scale_{side}.png"
     image = annotation_image(mine, tile.rgb)[core.slices]
     write_picture(run.folder / picture, np.ascontiguousarray(image), None)
