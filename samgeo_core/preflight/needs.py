@@ -91,8 +91,7 @@ def png_bytes_per_px(rgb: NDArray[np.uint8]) -> float:
         return 0.0
     _, png = cv2.imencode(".png", np.ascontiguousarray(rgb))
     height, width = rgb.shape[:2]
-    size: int = len(png)
-    return size / (height * width)
+    return float(len(png) / (height * width))
 
 
 def free_memory_bytes() -> int | None:
