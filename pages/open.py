@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.ui.address_panel import address_panel, mosaic_panel
 from pages.ui.basemap_panel import basemap_panel
 from pages.ui.display import display_form, look_at
 from pages.ui.errors import friendly
@@ -23,6 +24,8 @@ def _welcome() -> None:
     st.markdown(_("Drop in an image or take a sample. Images stay on this server."))
     upload_box()
     server_files()
+    address_panel()
+    mosaic_panel()
     basemap_panel()
     recent_scenes()
     st.subheader(_("Or start with a sample"), anchor=False)
@@ -69,6 +72,8 @@ def _others() -> None:
         server_files()
         recent_scenes()
         sample_gallery()
+    address_panel()
+    mosaic_panel()
     basemap_panel()
     your_data()
 

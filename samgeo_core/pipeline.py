@@ -24,6 +24,7 @@ from samgeo_core.merge import merge_windows
 from samgeo_core.objects import BoolMask, ObjectSet
 from samgeo_core.pool import CANDIDATES_FILE, CandidatePool
 from samgeo_core.progress import SILENT, Monitor
+from samgeo_core.reading.choosing import Given
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.results.annotate import write_annotation
@@ -74,7 +75,7 @@ class Segmentation:
 
 
 def segment(
-    raster: Raster,
+    raster: Raster | Given,
     config: SegmentConfig | None = None,
     *,
     area: Window | AreaOfInterest | None = None,
@@ -84,7 +85,7 @@ def segment(
     """Segment everything in a raster.
 
     Args:
-        raster: the source.
+        raster: the source: opened, or what `Raster.open` takes (path, address, folder, list).
         config: what to do; None is SAM's automatic mode with its defaults.
         area: only this part: a window, px of the raster, or a polygon of which the pixels inside
             count as data, as in `streaming.run.segment_to_folder`; None takes all.
@@ -95,6 +96,7 @@ def segment(
         RasterError, WeightsError, ParameterError: as their docstrings say.
         CancelledError: the monitor's token was cancelled.
     """
+    raster = raster if isinstance(raster, Raster) else Raster.open(raster)
     config = config or SegmentConfig()
     clock = Clock()
     # Read first: what is wrong with source or bands should be told before a large download.

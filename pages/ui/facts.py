@@ -7,6 +7,7 @@ from typing import Literal
 
 from pages.ui.text import length_m, percent, size_bytes
 from samgeo_core.reading.raster import Raster
+from samgeo_core.reading.source import traffic_of
 from samgeo_core.words import _
 
 COARSE_GSD_M = 5.0
@@ -77,6 +78,14 @@ def raster_facts(raster: Raster, look: Look) -> list[Fact]:
         Fact(_("Without data"), percent(1 - look.valid_share)),
         Fact(_("File"), f"{_format_name(raster)}, {size_bytes(raster.size_bytes)}"),
     ]
+    traffic = traffic_of(raster.source)
+    if traffic is not None:
+        read = _("{read} of {size}; requests: {n:,}").format(
+            read=size_bytes(traffic.received_bytes),
+            size=size_bytes(raster.size_bytes),
+            n=traffic.requests,
+        )
+        facts.append(Fact(_("Fetched so far"), read))
     return facts
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import rasterio
@@ -22,12 +22,13 @@ from rasterio.dtypes import in_dtype_range
 from samgeo_core.api.prompts import parse_crs
 from samgeo_core.errors import ParameterError
 from samgeo_core.reading.channels import Channel
+from samgeo_core.reading.choosing import Given
 from samgeo_core.reading.raster import Raster
 from samgeo_core.reading.sources import accept_pixels_without_place, open_dataset
 from samgeo_core.reading.stretch import BandTriple
 from samgeo_core.tile import TileImage
 
-Source = str | Path | NDArray[Any]
+Source = str | Path | list[str | Path] | NDArray[Any]
 
 _STORED_AS = {"bool": "uint8", "float16": "float32", "float128": "float64", "longdouble": "float64"}
 
@@ -59,7 +60,7 @@ class SourceImage:
         """Open a file or array.
 
         Args:
-            source: path, or [H, W] or [H, W, bands].
+            source: path, address, folder or a list of these, or [H, W] or [H, W, bands].
             bands: three bands, or one; the raster's red, green and blue where None.
             nodata: value of pixels without data, if the source doesn't say.
             crs: of an array; a file brings its own.
@@ -69,11 +70,11 @@ class SourceImage:
             ParameterError: an argument is wrong.
             RasterError: the file can't be opened.
         """
-        name = None if isinstance(source, np.ndarray) else str(source)
+        name = None if isinstance(source, np.ndarray) else _name(source)
         if name is not None and (crs is not None or transform is not None):
             raise ParameterError("crs and transform place an array; a file brings its own.")
         if name is not None and nodata is None:
-            raster = Raster.open(name)
+            raster = Raster.open(cast(Given, source))
             return cls(raster, raster.stretch(bands, "none").bands, name)
         folder = Path(tempfile.mkdtemp(prefix="samgeo-"))
         try:
@@ -91,6 +92,11 @@ class SourceImage:
         return self.raster.read(stretch=self.raster.stretch(self.bands))
 
 
+def _name(source: Source) -> str:
+    """What scripts call a file, an address, or several."""
+    return ", ".join(map(str, source)) if isinstance(source, list | tuple) else str(source)
+
+
 def _copy(
     source: Source,
     path: Path,
@@ -102,7 +108,7 @@ def _copy(
     if isinstance(source, np.ndarray):
         write_array(path, source, crs=crs, transform=transform, nodata=nodata)
     elif nodata is not None:
-        write_with_nodata(path, Raster.open(source), nodata)
+        write_with_nodata(path, Raster.open(cast(Given, source)), nodata)
     return Raster.open(path)
 
 

@@ -47,7 +47,11 @@ def add_segment_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
         "labels.tif, mask.tif, objects.gpkg and run.json, and what was found so far is kept in "
         "OUT_DIR, so that the same command goes on where a former one ended.",
     )
-    parser.add_argument("input", type=Path, metavar="INPUT", help="GeoTIFF, PNG, JPEG, JPEG 2000")
+    parser.add_argument(
+        "input",
+        metavar="INPUT",
+        help="GeoTIFF, PNG, JPEG, JPEG 2000; address of a COG or STAC item; folder, as one mosaic",
+    )
     parser.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="folder of the results")
     settings = get_settings()
     parser.add_argument(
@@ -87,9 +91,10 @@ def add_segment_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
         "--area",
         type=_area,
         metavar="X,Y,W,H|FILE",
-        help="only this part of the raster: a box in px, or the polygons of a GeoJSON or "
-        "GeoPackage file",
+        help="only this part of the raster: a box in px, or the polygons of a file (GeoJSON, "
+        "GeoPackage, zipped Shapefile, KML, KMZ, FlatGeobuf)",
     )
+    parser.add_argument("--area-layer", metavar="NAME", help="layer of the area's file (the first)")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     add_config_options(parser.add_argument_group("parameters of SAM"), AutomaticConfig)
     _add_stream_options(parser.add_argument_group("rasters of any size"))
@@ -183,7 +188,7 @@ def _run_stream(
 
     area = args.area
     if isinstance(area, Path):
-        area = AreaOfInterest.read(area, raster.grid)
+        area = AreaOfInterest.read(area, raster.grid, args.area_layer)
     try:
         with TerminalProgress(not args.quiet) as progress:
             record = segment_to_folder(

@@ -12,7 +12,6 @@ import numpy as np
 import rasterio.warp
 from affine import Affine
 from rasterio.errors import RasterioError
-from rasterio.transform import array_bounds
 
 from samgeo_core.errors import ParameterError
 from samgeo_core.geogrid import GeoGrid
@@ -26,6 +25,8 @@ MOST_RESOLUTIONS = 2.0
 """How many times coarser than the finest a file may be."""
 
 _FITS_PX = 0.01
+_EDGE_POINTS = 33
+_SMALL_PX = 1024
 
 File = Path | RemoteFile
 
@@ -173,15 +174,8 @@ def _in_crs(raster: Raster, crs: object) -> GeoGrid:
     grid = raster.grid
     if grid.crs == crs and not grid.is_rotated and grid.transform.e < 0 < grid.transform.a:
         return grid
-    height, width = grid.shape_hw
     try:
-        transform, wide, high = (
-            rasterio.warp.calculate_default_transform(
-                grid.crs, crs, width, height, *array_bounds(height, width, grid.transform)
-            )
-            if not grid.is_rotated
-            else _of_rotated(grid, crs)
-        )
+        transform, wide, high = _around(grid, crs)
     except (RasterioError, ValueError) as error:
         raise ParameterError(
             f"{raster.name} can't be brought into the coordinate system of the other images; "
@@ -190,11 +184,16 @@ def _in_crs(raster: Raster, crs: object) -> GeoGrid:
     return GeoGrid((high, wide), transform, crs)
 
 
-def _of_rotated(grid: GeoGrid, crs: object) -> tuple[Affine, int, int]:
-    """Around a rotated raster: the corners' box in a CRS, with pixels of the same area."""
+def _around(grid: GeoGrid, crs: object) -> tuple[Affine, int, int]:
+    """The box around a raster in a CRS, with pixels of the same area as in its middle."""
     height, width = grid.shape_hw
-    corners = grid.to_crs_xy([(0, 0), (width, 0), (width, height), (0, height)])
-    xs, ys = rasterio.warp.transform(grid.crs, crs, corners[:, 0], corners[:, 1])
+    share = np.linspace(0, 1, _EDGE_POINTS)
+    edges = [(share, 0 * share), (share, 1 + 0 * share), (0 * share, share), (1 + 0 * share, share)]
+    edge = np.concatenate([np.stack(xy, axis=1) for xy in edges]) * (width, height)
+    points = grid.to_crs_xy(edge)
+    xs, ys = rasterio.warp.transform(grid.crs, crs, points[:, 0], points[:, 1])
+    if not np.isfinite([*xs, *ys]).all():
+        raise ValueError("A point of the edge has no place in the other CRS.")
     near = rasterio.warp.transform(grid.crs, crs, *_one_pixel(grid))
     res = math.sqrt(
         abs(
@@ -249,6 +248,3 @@ def _common_overviews(rasters: Sequence[Raster]) -> tuple[int, ...]:
         longest = max(max(r.shape_hw) for r in rasters)
         return tuple(2**n for n in range(1, max(2, longest.bit_length() - 7)))
     return tuple(sorted(set.intersection(*large)))
-
-
-_SMALL_PX = 1024

@@ -26,7 +26,13 @@ from samgeo_core.reading.pixels import (
     read_sample,
     row_chunks,
 )
-from samgeo_core.reading.raster_header import attribution_of, check_header, grid_of, probe
+from samgeo_core.reading.raster_header import (
+    attribution_of,
+    check_header,
+    check_reach,
+    grid_of,
+    probe,
+)
 from samgeo_core.reading.source import Source, is_remote, sha256_of, stamp_of
 from samgeo_core.reading.sources import open_dataset
 from samgeo_core.reading.stretch import STRETCH_MODES, BandTriple, Stretch, StretchMode
@@ -94,6 +100,7 @@ class Raster:
         limit = get_settings().max_pixels if max_pixels is None else max_pixels
         with open_dataset(source) as dataset:
             check_header(dataset, source.name, limit)
+            check_reach(dataset, source)
             probe(dataset, sparing=is_remote(source))
             return cls(
                 source=source,

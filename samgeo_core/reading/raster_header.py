@@ -14,11 +14,14 @@ from rasterio.enums import Interleaving
 
 from samgeo_core.errors import RasterTooLargeError, UnsupportedFormatError
 from samgeo_core.geogrid import GeoGrid, is_invertible
+from samgeo_core.reading.remote import RemoteFile
+from samgeo_core.reading.source import Source
 
 _log = logging.getLogger(__name__)
 
 _MAX_BLOCK_BYTES = 2**30
 _MAX_ATTRIBUTION = 300
+_MAX_WITHOUT_OVERVIEWS = 64_000_000
 _MAX_GCP_RESIDUAL_PX = 2.0
 
 
@@ -47,6 +50,21 @@ def check_header(dataset: Any, name: str, max_pixels: int) -> None:
         raise RasterTooLargeError(
             f"{name} is stored in blocks of {block_bytes / 2**30:.1f} GiB, too large to read in "
             "parts; rewrite it as a tiled file (gdal_translate -of COG)."
+        )
+
+
+def check_reach(dataset: Any, source: Source) -> None:
+    """Refuse a large file at an address whose preview would need all of its bytes.
+
+    Raises:
+        RasterTooLargeError: it has no overviews.
+    """
+    if not isinstance(source, RemoteFile) or source.size_bytes <= _MAX_WITHOUT_OVERVIEWS:
+        return
+    if not dataset.overviews(1):
+        raise RasterTooLargeError(
+            f"{source.name} has {source.size_bytes / 1e9:,.2f} GB and no overviews, so that a "
+            "look at it would fetch all of it; make it a COG (gdal_translate -of COG)."
         )
 
 
