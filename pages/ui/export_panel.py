@@ -10,6 +10,7 @@ from pages.ui.downloads import layer_links
 from pages.ui.errors import friendly
 from pages.ui.text import percent
 from samgeo_core.errors import NotFoundError
+from samgeo_core.purposes import PURPOSES
 from samgeo_core.web.context import get_context
 from samgeo_core.web.export_preview import Preview, preview
 from samgeo_core.web.finished import ExportChoice
@@ -73,13 +74,14 @@ def _controls(chosen: Selected) -> ExportChoice:
         help=_(_HELP["product"]),
     )
     outlines = ["smooth", "pixels"] if product == "partition" else list(_OUTLINES)
+    usual = _usual_outline(chosen) if product == "objects" else "smooth"
     outline = st.segmented_control(
         _("Outlines"),
         outlines,
         format_func=lambda name: _(_OUTLINES[name]),
-        default="smooth",
+        default=usual,
         required=True,
-        key=f"export_outline_{product}",
+        key=f"export_outline_{product}_{usual}",
         help=_(_HELP["outline"]),
     )
     choice = ExportChoice(product=str(product), bands=_bands(chosen))
@@ -98,6 +100,12 @@ def _controls(chosen: Selected) -> ExportChoice:
         return replace(choice, smoothing=0, tolerance=0.0)
     choice = _smoothness(chosen, choice)
     return replace(choice, regular=outline == "regular", circles=outline == "circles")
+
+
+def _usual_outline(chosen: Selected) -> str:
+    """How outlines are drawn at first: as suits what the run looked for."""
+    purpose = PURPOSES.get(str(chosen.source.run.config.get("purpose")))
+    return "smooth" if purpose is None else purpose.outline
 
 
 def _smoothness(chosen: Selected, choice: ExportChoice) -> ExportChoice:

@@ -14,6 +14,7 @@ from pages.ui.parameters import (
     read_automatic,
     read_engine,
 )
+from pages.ui.purpose_choice import purpose_control, size_controls
 from samgeo_core.config import SegmentConfig
 from samgeo_core.web.context import get_context
 from samgeo_core.web.records import Scene
@@ -42,6 +43,7 @@ class Choice:
 
 def segment_form(scene: Scene) -> Choice:
     """Draw all controls and return what they say."""
+    wanted = purpose_control(scene)
     model = model_controls(get_context().settings)
     main_controls()
     with st.expander(_("Advanced"), icon=":material/tune:"):
@@ -49,6 +51,7 @@ def segment_form(scene: Scene) -> Choice:
         device = device_control()
         if has_sliders():
             advanced_controls()
+        sizes = st.container()
     config = SegmentConfig(
         model=model.name,
         checkpoint=model.checkpoint,
@@ -59,6 +62,8 @@ def segment_form(scene: Scene) -> Choice:
         preset=read_engine(),
         automatic=read_automatic(),
     )
+    with sizes:
+        config = size_controls(wanted, wanted.applied(config))
     return Choice(config, model.usable)
 
 

@@ -18,9 +18,11 @@ import streamlit as st
 
 from pages.ui.map import base_url
 from pages.ui.parameters import CONTROLS, PREFIX, PRESETS, Control, has_sliders, preset_value
+from pages.ui.purpose_choice import PURPOSE_KEY
 from pages.ui.share_copy import copy_button
 from pages.ui.text import plain
 from samgeo_core.models.registry import MODELS
+from samgeo_core.purposes import EVERYTHING, PURPOSES
 from samgeo_core.web.urls import base_path
 from samgeo_core.words import _
 
@@ -40,17 +42,21 @@ class Settings:
         preset: its name.
         values: sliders that differ from the preset, by name.
         refused: parts that are none, as they came.
+        purpose: what is looked for.
     """
 
     model: str | None
     preset: str
     values: Mapping[str, float]
     refused: tuple[str, ...] = ()
+    purpose: str = EVERYTHING
 
 
 def written(settings: Settings) -> str:
     """The value of the address's parameter."""
     parts = [VERSION, *([f"model.{settings.model}"] if settings.model else [])]
+    if settings.purpose != EVERYTHING:
+        parts.append(f"purpose.{settings.purpose}")
     parts.append(f"preset.{settings.preset}")
     parts += [f"{name}.{value:g}" for name, value in settings.values.items()]
     return "~".join(parts)
@@ -63,17 +69,20 @@ def read(text: str) -> Settings | None:
         return None
     controls = {control.name: control for control in CONTROLS}
     model, preset, values, refused = None, "everything", {}, []
+    purpose = EVERYTHING
     for part in parts:
         name, _sep, value = part.partition(".")
         if name == "model" and value in MODELS:
             model = value
         elif name == "preset" and value in PRESETS:
             preset = value
+        elif name == "purpose" and value in PURPOSES:
+            purpose = value
         elif name in controls and (number := _number(controls[name], value)) is not None:
             values[name] = number
         else:
             refused.append(part)
-    return Settings(model, preset, values, tuple(refused))
+    return Settings(model, preset, values, tuple(refused), purpose)
 
 
 def _number(control: Control, text: str) -> float | None:
@@ -110,7 +119,8 @@ def copy_settings() -> None:
         for name in names
         if state.get(PREFIX + name, preset_value(preset, name)) != preset_value(preset, name)
     }
-    settings = Settings(str(state.get("model", "")) or None, preset, values)
+    purpose = str(state.get(PURPOSE_KEY, EVERYTHING))
+    settings = Settings(str(state.get("model", "")) or None, preset, values, purpose=purpose)
     parts = urlsplit(st.context.url or "")
     origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
     link = f"{origin}{base_path(base_url())}/segment?{PARAM}={written(settings)}"
@@ -125,6 +135,7 @@ def _apply(settings: Settings) -> None:
     state: Any = st.session_state
     if settings.model is not None:
         state["model"] = settings.model
+    state[PURPOSE_KEY] = settings.purpose
     state[f"{PREFIX}preset"] = settings.preset
     for control in CONTROLS:
         value = settings.values.get(control.name)
@@ -140,6 +151,8 @@ def _told(settings: Settings | None) -> str:
     parts = [_("preset {name}").format(name=_(PRESETS[settings.preset].title))]
     if settings.model is not None:
         parts.insert(0, _("model {name}").format(name=_(MODELS[settings.model].title)))
+    if settings.purpose != EVERYTHING:
+        parts.insert(0, _("looking for {name}").format(name=_(PURPOSES[settings.purpose].title)))
     parts += [f"{titles[name]} {value:g}" for name, value in settings.values.items()]
     told = _("Taken from the link: {parts}.").format(parts=plain("; ".join(parts)))
     if settings.refused:
