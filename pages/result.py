@@ -157,6 +157,7 @@ def _heading(run: Run, found: int, coverage: float | None, more: Iterable[str] =
     st.title(count(found, "object"), anchor=False)
     picked = "picked" in run.record
     where = _("Whole image") if run.area is None else _("Try-out area")
+    where = _("Inside the area") if run.is_limited else where
     parts = [_("Picked objects") if picked else where]
     if coverage is not None:
         parts.append(_("{share} covered").format(share=percent(coverage)))
@@ -164,7 +165,7 @@ def _heading(run: Run, found: int, coverage: float | None, more: Iterable[str] =
     st.caption(" · ".join(parts))
     if picked:
         st.page_link(PICK, label=_("Pick more"), icon=":material/arrow_back:")
-    elif run.area is not None:
+    elif run.area is not None and not run.is_limited:
         st.page_link(SEGMENT, label=_("Run on the whole image"), icon=":material/arrow_back:")
 
 

@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 import shapely
+import shapely.geometry
 from affine import Affine
 
-from samgeo_core.errors import ParameterError, SamGeoError
+from samgeo_core.errors import ParameterError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import BoolMask
 from samgeo_core.streaming.options import AREA_SUFFIXES
 from samgeo_core.windows import ShapeHW, Window
 
 _EDGE_STEPS = 256
+_MOST_ROWS = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +65,16 @@ class AreaOfInterest:
         return cls(seen)
 
     @classmethod
-    def read(cls, path: Path, grid: GeoGrid) -> AreaOfInterest:
-        """The union of the polygons in a GeoJSON or GeoPackage file.
+    def read(cls, path: Path, grid: GeoGrid, layer: str | None = None) -> AreaOfInterest:
+        """The union of the polygons in a file of vectors.
 
-        A file that names no CRS is taken to be in that of the raster.
+        A file that names no CRS is taken to be in that of the raster; so is GeoJSON, whose default
+        is longitude and latitude, for a raster that has none.
+
+        Args:
+            path: a GeoJSON, GeoPackage, Shapefile (also zipped), KML, KMZ or FlatGeobuf file.
+            grid: of the raster.
+            layer: which layer of a GeoPackage; None takes the first.
 
         Raises:
             ParameterError: it can't be read, or see `of_geometry`.
@@ -75,25 +83,43 @@ class AreaOfInterest:
             raise ParameterError(
                 f"An area of interest must be a file of {', '.join(AREA_SUFFIXES)}, got {path}."
             )
-        import geopandas as gpd
+        # Whoever gives no file needs no GeoPandas.
+        from samgeo_core.reading.vector_files import CRS_ASSUMED, read_vector_file
 
-        try:
-            frame = gpd.read_file(path)
-            if frame.crs is not None:
-                frame = frame.to_crs("OGC:CRS84")
-        except (SamGeoError, MemoryError):
-            raise
-        except Exception as error:
-            # NOTE: pyogrio, GDAL and PROJ raise many kinds for files that aren't what they seem.
+        frame = read_vector_file(path, noun="areas of interest", most=_MOST_ROWS, layer=layer)
+        in_px = grid.crs is None and bool(frame.attrs.get(CRS_ASSUMED))
+        if frame.crs is not None and grid.crs is None and not in_px:
             raise ParameterError(
-                f"The area of interest {path.name} can't be read ({error}): save it again as "
-                "GeoJSON or GeoPackage with polygons."
-            ) from error
+                f"The raster knows no place on Earth, but {path.name} does: give the area in px."
+            )
         shapes = frame.geometry.dropna()
-        if not len(shapes):
-            raise ParameterError(f"The area of interest {path.name} holds no polygon: draw one.")
-        whole = shapely.union_all(shapely.make_valid(shapes.to_numpy()))
-        return cls.of_geometry(whole, grid, lonlat=frame.crs is not None)
+        polygons = shapes[shapes.geom_type.isin(["Polygon", "MultiPolygon", "GeometryCollection"])]
+        if not len(polygons):
+            kinds = ", ".join(sorted(set(shapes.geom_type))) or "nothing"
+            raise ParameterError(
+                f"The area of interest {path.name} holds no polygon, but {kinds}: draw one."
+            )
+        known = frame.crs is not None and not in_px
+        if known:
+            try:
+                polygons = polygons.to_crs("OGC:CRS84")
+            except Exception as error:
+                # NOTE: PROJ raises many kinds for coordinates that aren't of their CRS.
+                raise ParameterError(
+                    f"The polygons of {path.name} can't be brought to longitude and latitude: "
+                    "check its reference system."
+                ) from error
+        whole = shapely.union_all(shapely.make_valid(polygons.to_numpy()))
+        return cls.of_geometry(whole, grid, lonlat=known)
+
+    @classmethod
+    def of_geojson(cls, geometry: Any) -> AreaOfInterest:
+        """What `to_geojson` gave."""
+        return cls(shapely.geometry.shape(geometry))
+
+    def to_geojson(self) -> dict[str, Any]:
+        """The polygon, px of the raster, as a geometry of GeoJSON."""
+        return dict(shapely.geometry.mapping(self.polygon))
 
     @property
     def digest(self) -> str:

@@ -82,6 +82,7 @@ class MapView:
         selected: object_id of the object to highlight and zoom to.
         selected_at: its extent, where it may not be among what is drawn.
         area: corners of a dashed outline.
+        inside: rings of the polygons that limit a run; None where nothing does.
         editing: what tools for corrections need, see `edit_panel`; None shows no tools.
         teaching: what selecting objects for the page needs, see `Selection.for_map`; None tells the
             page nothing.
@@ -97,6 +98,7 @@ class MapView:
     selected: int | None = None
     selected_at: Bounds | None = None
     area: list[LatLng] | None = None
+    inside: Sequence[Sequence[LatLng]] | None = None
     editing: Mapping[str, Any] | None = None
     teaching: Mapping[str, Any] | None = None
     groups: Sequence[Mapping[str, Any]] = ()

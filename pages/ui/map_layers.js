@@ -15,7 +15,7 @@ window.samgeo = window.samgeo || (() => {
   // Values the page has not set yet.
   const defaults = {
     style: { color: "#3388ff", weight: 2, fillColor: "#7c4185", fillOpacity: 0.5 },
-    opacity: {}, selected: null, selected_at: null, area: null, source: null, by_view: false, masks: null,
+    opacity: {}, selected: null, selected_at: null, area: null, inside: null, source: null, by_view: false, masks: null,
     editing: null, teaching: null, groups: [], comparison: null,
   };
 
@@ -259,6 +259,16 @@ window.samgeo = window.samgeo || (() => {
     state.areaLayer = L.polygon(corners, dashed).addTo(state.map);
   }
 
+  function showInside(rings) {
+    state.insideLayer?.remove();
+    state.insideLayer = null;
+    if (!rings) return;
+    const solid = { color: "#ffb000", weight: 2, fill: false, interactive: false };
+    state.insideLayer = L.featureGroup(rings.map((ring) => (ring.length < 3
+      ? L.featureGroup(ring.map((place) => L.circleMarker(place, { ...solid, radius: 5 })))
+      : L.polygon(ring, solid)))).addTo(state.map);
+  }
+
   function showSelected(selected, before) {
     if (selected === null || selected === before) return;
     const place = view().selected_at;
@@ -289,6 +299,7 @@ window.samgeo = window.samgeo || (() => {
       if (state.layers[name]) state.layers[name].setOpacity(value);
     }
     if (!same(before.area, now.area)) showArea(now.area);
+    if (!same(before.inside, now.inside)) showInside(now.inside);
     if (state.layers.objects && now.source !== before.source) { if (now.by_view) follow(); else load(now.source); }
     else if (!same([before.style, before.selected], [now.style, now.selected])) restyle();
     if (!same(before.groups, now.groups)) regroup();

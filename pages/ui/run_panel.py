@@ -76,7 +76,7 @@ def _panel(run_id: str) -> None:
     if state.watching == run_id:
         # The end was seen here for the first time: the whole page has something new to show.
         state.watching = None
-        if run.state == "done" and run.area is None:
+        if run.state == "done" and (run.area is None or run.is_limited):
             st.switch_page(RESULT)
         st.rerun()
     _finished(run)
@@ -86,6 +86,7 @@ def _active(run: Run, job: Job) -> None:
     get_state().watching = run.run_id
     with st.container(border=True, key="progress"):
         title = _("Whole image") if run.area is None else _("Try-out")
+        title = _("Inside the area") if run.is_limited else title
         if job.state is JobState.QUEUED:
             st.progress(0.0, text=f"**{title}** · {_place_in_line(job)}")
         else:
@@ -205,6 +206,8 @@ def _done(run: Run) -> None:
             if run.area is None
             else _("No objects in the try-out area.")
         )
+        if run.is_limited:
+            where = _("No objects inside the area.")
         advice = _(
             "Lower *Least quality* and *Least stability*, or make the grid denser, and try again."
         )
@@ -218,6 +221,8 @@ def _done(run: Run) -> None:
             _("**{objects}** in the whole image")
             if run.area is None
             else _("**{objects}** in the try-out area")
-        ).format(objects=count(found, "object"))
+        )
+        told = _("**{objects}** inside the area") if run.is_limited else told
+        told = told.format(objects=count(found, "object"))
         st.markdown(f":green[:material/check_circle:] {told}")
         st.page_link(RESULT, label=_("See the result"), icon=":material/arrow_forward:")

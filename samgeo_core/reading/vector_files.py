@@ -25,12 +25,12 @@ from samgeo_core.words import N_
 logger = logging.getLogger(__name__)
 
 _NOUNS = (
-    *(N_("objects"), N_("prompts"), N_("reference objects")),
-    *(N_("Objects"), N_("Prompts"), N_("Reference objects")),
+    *(N_("objects"), N_("prompts"), N_("reference objects"), N_("areas of interest")),
+    *(N_("Objects"), N_("Prompts"), N_("Reference objects"), N_("Areas of interest")),
 )
 """What files are asked for, as it stands in sentences."""
 
-SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".zip", ".kml", ".fgb")
+SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".zip", ".kml", ".kmz", ".fgb")
 
 CRS_ASSUMED = "crs_assumed"
 """Key of ``frame.attrs``: the CRS is GeoJSON's default, which files in px have, too."""
@@ -42,6 +42,7 @@ _BEGINS = {
     ".zip": (b"\0\0\x27\x0a", "ESRI Shapefile"),
 }
 _MOST_UNPACKED_BYTES = 2 << 30
+_MOST_KML_BYTES = 256 << 20
 
 Reader = Callable[[Path], gpd.GeoDataFrame]
 
@@ -111,7 +112,9 @@ def _read_vector(path: Path, suffix: str, layer: str | None) -> gpd.GeoDataFrame
     if suffix in (".geojson", ".json"):
         return _read_geojson(path)
     if suffix == ".kml":
-        return _read_kml(path)
+        return _read_kml(path, path.read_bytes())
+    if suffix == ".kmz":
+        return _read_kml(path, _kml_of(path))
     if suffix == ".zip":
         name, begin = _zipped_shapefile(path)
     else:
@@ -121,6 +124,8 @@ def _read_vector(path: Path, suffix: str, layer: str | None) -> gpd.GeoDataFrame
     expected, driver = _BEGINS[suffix]
     if not begin.startswith(expected):
         raise ParameterError(f"{path.name} is not what its name says: save it again.")
+    if layer is None and suffix == ".gpkg":
+        layer, *_ = [*vector_layers(path), None]
     found = pyogrio.read_info(name, layer=layer)["driver"]
     if found != driver:
         raise ParameterError(f"{path.name} is not what its name says, but {found}: rename it.")
@@ -143,6 +148,44 @@ def _zipped_shapefile(path: Path) -> tuple[str, bytes]:
         with archive.open(shapes[0]) as file:
             begin = file.read(16)
     return f"/vsizip/{{{path.resolve()}}}/{shapes[0].filename}", begin
+
+
+def _kml_of(path: Path) -> bytes:
+    """The document of a KMZ archive: the first KML file in it (OGC KML 2.3, annex C)."""
+    with zipfile.ZipFile(path) as archive:
+        names = [n for n in archive.namelist() if n.lower().endswith(".kml")]
+        if not names:
+            raise ParameterError(f"{path.name} holds no KML document: save it again.")
+        # What is unpacked is counted, as an archive may say what it likes of sizes.
+        with archive.open(names[0]) as file:
+            document = file.read(_MOST_KML_BYTES + 1)
+    if len(document) > _MOST_KML_BYTES:
+        raise ParameterError(
+            f"{path.name} holds more than 256 MB of KML: take a GeoPackage instead."
+        )
+    return document
+
+
+def vector_layers(path: Path) -> list[str]:
+    """Names of the layers with geometries in a GeoPackage; none for files of other kinds.
+
+    Raises:
+        ParameterError: it is no GeoPackage though it is called one.
+    """
+    if path.suffix.lower() != ".gpkg":
+        return []
+    import pyogrio
+
+    with path.open("rb") as file:
+        begin = file.read(16)
+    if not begin.startswith(_BEGINS[".gpkg"][0]):
+        raise ParameterError(f"{path.name} is not what its name says: save it again.")
+    try:
+        return [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
+    except Exception as error:
+        # NOTE: GDAL raises many kinds for files that aren't what their names say.
+        logger.info("Layers can't be listed.", exc_info=True)
+        raise ParameterError(f"{path.name} can't be read: save the file again.") from error
 
 
 def _read_geojson(path: Path) -> gpd.GeoDataFrame:
@@ -173,11 +216,11 @@ def _shape_of(geometry: Any) -> Any:
         return None
 
 
-def _read_kml(path: Path) -> gpd.GeoDataFrame:
+def _read_kml(path: Path, text: bytes) -> gpd.GeoDataFrame:
     """Placemarks with an area or a point (OGC KML 2.3); what they link to isn't followed."""
     try:
         # NOTE: not by a search for "<!ENTITY": the document may be in UTF-16.
-        document = parse_xml(path.read_bytes(), forbid_dtd=True)
+        document = parse_xml(text, forbid_dtd=True)
     except DefusedXmlException as error:
         raise ParameterError(
             f"{path.name} declares entities, which KML has no use for: save it anew."

@@ -16,7 +16,7 @@ NO_LIMIT_PX = 2**62
 """The limit on a raster's pixels guards those that are read whole; here regions are."""
 
 SCHEMES = ("tcp://", "tls://")
-AREA_SUFFIXES = (".geojson", ".json", ".gpkg")
+AREA_SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".zip", ".kml", ".kmz", ".fgb")
 
 
 @dataclass(frozen=True)

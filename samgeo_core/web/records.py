@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from samgeo_core.area import AreaOfInterest
 from samgeo_core.errors import RasterError
 from samgeo_core.reading.channels import Channel, as_channels, is_plain
 from samgeo_core.reading.raster import Raster
@@ -29,6 +30,7 @@ SceneKind = Literal["upload", "sample", "server", "address", "mosaic"]
 RunState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
 NAME_LENGTH = 120
+POLYGON_FILE = "area.geojson"
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,17 @@ class Run:
         """Whether it ended before its time and can be taken up where it was, or begun again."""
         ended = ("failed", "cancelled", "interrupted") if self.is_streamed else ("interrupted",)
         return self.state in ended
+
+    @property
+    def polygon(self) -> AreaOfInterest | None:
+        """What it was limited to, px of the scene; None where that is a window, or the whole."""
+        geometry = _read_json(self.folder / POLYGON_FILE)
+        return None if geometry is None else AreaOfInterest.of_geojson(geometry)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it was limited to a polygon."""
+        return (self.folder / POLYGON_FILE).is_file()
 
     @property
     def objects_path(self) -> Path:

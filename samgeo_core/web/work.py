@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from samgeo_core.area import AreaOfInterest
 from samgeo_core.config import SegmentConfig
 from samgeo_core.errors import ExportError, ParameterError, SamGeoError
 from samgeo_core.progress import Monitor
+from samgeo_core.results.files import replacing
 from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.streaming.run_folder import finished_regions, share_regions
 from samgeo_core.web.ladder import KIND as LADDER
 from samgeo_core.web.ladder import climb
 from samgeo_core.web.limits import check_run_pixels, check_storage
-from samgeo_core.web.records import Run, Scene
+from samgeo_core.web.records import POLYGON_FILE, Run, Scene
 from samgeo_core.web.storage_watch import watched
 from samgeo_core.windows import Window
 
@@ -36,7 +39,7 @@ def start_segmentation(
     config: SegmentConfig,
     owner: str,
     *,
-    area: Window | None = None,
+    area: Window | AreaOfInterest | None = None,
 ) -> Run:
     """Make a run and queue the work for it; ask ``context.jobs.job(run.run_id)`` how it goes.
 
@@ -47,22 +50,39 @@ def start_segmentation(
         scene: what to segment.
         config: model and parameters.
         owner: token of the visitor.
-        area: part of the scene in raster px; None for the whole.
+        area: part of the scene in raster px; of a polygon only the pixels inside count as data.
+            None for the whole.
 
     Raises:
         RasterError: the scene's file is gone.
         ParameterError: it would be more than a visitor may have, see `limits`.
         NotReadyError, ExportError: the disk refuses; nothing was started.
     """
-    shape_hw = area.shape_hw if area else scene.raster.shape_hw
+    polygon = area if isinstance(area, AreaOfInterest) else None
+    window = area if isinstance(area, Window) else None
+    if polygon is not None:
+        window = polygon.window(scene.raster.shape_hw)
+    shape_hw = window.shape_hw if window else scene.raster.shape_hw
     check_run_pixels(context.settings, shape_hw)
     check_storage(context.store, context.settings, owner)
     regions = StreamOptions.of_region(context.settings.region_px)
     is_large = regions.cuts(shape_hw)
     run = context.store.new_run(
-        scene, config.to_dict(), owner, area=area, regions=regions if is_large else None
+        scene, config.to_dict(), owner, area=window, regions=regions if is_large else None
     )
+    if polygon is not None:
+        _keep_polygon(context, run, polygon)
     return _hand_in(context, run)
+
+
+def _keep_polygon(context: AppContext, run: Run, polygon: AreaOfInterest) -> None:
+    """Write a run's polygon into its folder; the run goes again where the disk refuses."""
+    try:
+        with replacing(run.folder / POLYGON_FILE) as partial:
+            partial.write_text(json.dumps(polygon.to_geojson()), "utf-8")
+    except SamGeoError:
+        context.store.delete_run(run.run_id)
+        raise
 
 
 def go_on(context: AppContext, run_id: str, owner: str | None = None) -> Run:
@@ -104,6 +124,8 @@ def choose_again(context: AppContext, run_id: str, rule: SelectionRule, owner: s
     run = context.store.new_run(
         scene, config.to_dict(), owner, area=before.area, regions=before.regions
     )
+    if (polygon := before.polygon) is not None:
+        _keep_polygon(context, run, polygon)
     try:
         share_regions(before.folder, run.folder)
     except ExportError:
@@ -150,7 +172,7 @@ def _in_one_piece(context: AppContext, run: Run, raster: Raster, monitor: Monito
     from samgeo_core.pipeline import segment, write_run
 
     config = SegmentConfig.from_dict(run.config)
-    segmentation = segment(raster, config, area=run.area, monitor=monitor)
+    segmentation = segment(raster, config, area=run.polygon or run.area, monitor=monitor)
     # NOTE: the name on disk is ours; people know the image by theirs.
     record = {**segmentation.record, "raster": run.scene_name}
     write_run(replace(segmentation, record=record), run.folder, monitor)
@@ -171,8 +193,9 @@ def _region_by_region(context: AppContext, run: Run, raster: Raster, monitor: Mo
             context.jobs.note(run.run_id, resumed=finished_regions(run.folder))
 
     record = segment_to_folder(
-        raster, run.folder, config, regions, area=run.area, monitor=monitor, tell=tell
-    )
+        raster, run.folder, config, regions, area=run.polygon or run.area,
+        monitor=monitor, tell=tell,
+    )  # fmt: skip
     write_record({**record, "raster": run.scene_name}, run.folder / "run.json")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 
 import geopandas as gpd
@@ -14,6 +16,8 @@ from rasterio.crs import CRS
 from samgeo_core.area import AreaOfInterest
 from samgeo_core.errors import ParameterError
 from samgeo_core.geogrid import GeoGrid
+from samgeo_core.reading import vector_files
+from samgeo_core.reading.vector_files import vector_layers
 from samgeo_core.windows import Window
 from tests.factories import UTM_33N
 
@@ -95,5 +99,77 @@ def test_what_is_no_area_of_this_raster_is_told(tmp_path: Path) -> None:
         AreaOfInterest.read(broken, GRID)
     empty = tmp_path / "empty.geojson"
     empty.write_text('{"type": "FeatureCollection", "features": []}')
-    with pytest.raises(ParameterError, match=r"holds no polygon"):
+    with pytest.raises(ParameterError, match=r"must hold 1 to 100,000 areas of interest, got 0"):
         AreaOfInterest.read(empty, GRID)
+    points = tmp_path / "points.gpkg"
+    gpd.GeoDataFrame(geometry=gpd.points_from_xy([5], [9]), crs=4326).to_file(points)
+    with pytest.raises(ParameterError, match=r"holds no polygon, but Point"):
+        AreaOfInterest.read(points, GRID)
+    with pytest.raises(ParameterError, match="no place on Earth"):
+        AreaOfInterest.read(points, GeoGrid((80, 120), Affine.identity(), None))
+
+
+_KML = """<?xml version="1.0"?><kml xmlns="http://www.opengis.net/kml/2.2"><Placemark><Polygon>
+<outerBoundaryIs><LinearRing><coordinates>{places}</coordinates></LinearRing></outerBoundaryIs>
+</Polygon></Placemark></kml>"""
+
+
+@pytest.mark.parametrize("suffix", [".kml", ".kmz", ".zip", ".fgb", ".json", ".gpkg"])
+def test_each_kind_of_file_gives_the_same_area(suffix: str, tmp_path: Path) -> None:
+    frame = gpd.GeoDataFrame(geometry=[in_lonlat(shapely.box(*BOX_PX))], crs="EPSG:4326")
+    path = tmp_path / f"area{suffix}"
+    ring = shapely.get_coordinates(frame.geometry[0])
+    kml = _KML.format(places=" ".join(f"{x:.9f},{y:.9f},0" for x, y in ring))
+    if suffix == ".kml":
+        path.write_text(kml)
+    elif suffix == ".kmz":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("doc.kml", kml)
+    elif suffix == ".zip":
+        (tmp_path / "shape").mkdir()
+        frame.to_file(tmp_path / "shape" / "area.shp")
+        with zipfile.ZipFile(path, "w") as archive:
+            for part in (tmp_path / "shape").iterdir():
+                archive.write(part, part.name)
+    elif suffix == ".gpkg":
+        elsewhere = gpd.GeoDataFrame(geometry=[shapely.box(0, 0, 1, 1)], crs="EPSG:4326")
+        elsewhere.to_file(path, layer="elsewhere", driver="GPKG")
+        frame.to_file(path, layer="here", driver="GPKG")
+        assert vector_layers(path) == ["elsewhere", "here"]
+        with pytest.raises(ParameterError, match="beside the raster"):
+            AreaOfInterest.read(path, GRID)
+    else:
+        frame.to_file(path, driver="GeoJSON" if suffix == ".json" else "FlatGeobuf")
+    area = AreaOfInterest.read(path, GRID, "here" if suffix == ".gpkg" else None)
+    mask = area.mask(Window.whole(GRID.shape_hw))
+    expected = np.zeros(GRID.shape_hw, bool)
+    expected[10:50, 20:60] = True
+    np.testing.assert_array_equal(mask, expected)
+    again = AreaOfInterest.of_geojson(json.loads(json.dumps(area.to_geojson())))
+    assert again.digest == area.digest
+
+
+def test_kmz_bombs_and_empty_archives_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_files, "_MOST_KML_BYTES", 1000)
+    for name, content, told in (
+        ("doc.kml", " " * 2000, "more than 256 MB"),
+        ("a.txt", "", "no KML"),
+    ):
+        with zipfile.ZipFile(tmp_path / "a.kmz", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, content)
+        with pytest.raises(ParameterError, match=told):
+            AreaOfInterest.read(tmp_path / "a.kmz", GRID)
+
+
+def test_geojson_in_px_is_the_area_of_an_image_without_a_place(tmp_path: Path) -> None:
+    path = tmp_path / "area.geojson"
+    path.write_text(
+        shapely.to_geojson(shapely.box(*BOX_PX)).replace('{"type":"Polygon"', _FEATURE) + "}"
+    )
+    area = AreaOfInterest.read(path, GeoGrid((80, 120), Affine.identity(), None))
+    assert area.polygon.equals(shapely.box(*BOX_PX))
+
+
+_FEATURE = '{"type":"Feature","properties":{},"geometry":{"type":"Polygon"'

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui.parameters import CONTROLS
 from pages.ui.text import duration_s
+from samgeo_core.area import AreaOfInterest
 from samgeo_core.config import AutomaticConfig, SegmentConfig
 from samgeo_core.errors import WeightsError
 from samgeo_core.progress import Monitor
@@ -28,7 +29,7 @@ def scene(context: AppContext, make_raster: MakeRaster) -> Scene:
     return context.store.add_scene(make_raster(shape_hw=(600, 900)), "town.tif", OWNER)
 
 
-class Started(list[tuple[SegmentConfig, Window | None]]):
+class Started(list[tuple[SegmentConfig, Window | AreaOfInterest | None]]):
     """What the page asked to be run."""
 
 
@@ -38,9 +39,16 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     calls = Started()
 
     def start(
-        context: AppContext, scene: Scene, config: SegmentConfig, owner: str, *, area: Window | None
+        context: AppContext,
+        scene: Scene,
+        config: SegmentConfig,
+        owner: str,
+        *,
+        area: Window | AreaOfInterest | None,
     ) -> object:
         calls.append((config, area))
+        if isinstance(area, AreaOfInterest):
+            area = area.window(scene.raster.shape_hw)
         run = context.store.new_run(scene, config.to_dict(), owner, area=area)
         return context.store.set_run_state(run.run_id, "cancelled")
 
@@ -128,6 +136,35 @@ def test_the_try_out_can_be_placed_by_numbers(
     app.number_input(key="area_center_y").set_value(9).run()
     app.button(key="try_out").click().run()
     assert started[0][1] == Window(72, 0, 256, 256)
+
+
+def test_corners_on_the_map_limit_a_run(
+    open_page: OpenPage, scene: Scene, started: Started
+) -> None:
+    app = open_page("segment.py", scene=scene)
+    app.session_state[f"inside_way_{scene.scene_id}"] = "drawn"
+    app.session_state[f"inside_corners_{scene.scene_id}"] = [(10.0, 10.0), (90.0, 10.0)]
+    app.run()
+    assert app.button(key="run").label.startswith("Run on whole image")
+    app.session_state[f"inside_corners_{scene.scene_id}"] = [
+        (10.0, 10.0),
+        (90.0, 10.0),
+        (10.0, 90.0),
+    ]
+    app.run()
+    assert not app.exception
+    assert app.button(key="run").label.startswith("Run inside the area")
+    app.button(key="run").click().run()
+    area = started[0][1]
+    assert isinstance(area, AreaOfInterest)
+    assert area.polygon.area == pytest.approx(3200)
+    app.session_state[f"inside_corners_{scene.scene_id}"] = [
+        (-9.0, -9.0),
+        (-5.0, -9.0),
+        (-9.0, -5.0),
+    ]
+    app.run()
+    assert "beside the raster" in app.error[0].value
 
 
 def test_what_was_chosen_outlives_a_visit_to_another_page(

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rasterio
+import shapely
 from distributed import LocalCluster
 
+from samgeo_core.area import AreaOfInterest
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import AutomaticConfig, SegmentConfig, SelectionRule
 from samgeo_core.engine.ladder import Place
 from samgeo_core.errors import NotFoundError, ParameterError
-from samgeo_core.progress import Monitor
+from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.reading.generated_scene import generated_scene
 from samgeo_core.settings import PROJECT_DIR, get_settings
 from samgeo_core.streaming.region_work import ModelFinder
@@ -105,6 +108,44 @@ def test_a_streamed_run_ends_with_its_files(
     assert len(largest_objects(done)) == done.record["n_objects"] > 0
     with pytest.raises(ParameterError, match="Nothing is left"):
         go_on(context, run.run_id)
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_run_inside_a_polygon_finds_nothing_beside_it(
+    context: AppContext, bright: Scene, monkeypatch: pytest.MonkeyPatch, streamed: bool
+) -> None:
+    triangle = AreaOfInterest(shapely.Polygon([(10, 20), (310, 20), (10, 300)]))
+    window = triangle.window(bright.raster.shape_hw)
+    finder = BrightPartsFinder()
+    if streamed:
+        use(monkeypatch, finder)
+    else:
+        settings = dataclasses.replace(context.settings, region_px=4096)
+        context = dataclasses.replace(context, settings=settings)
+
+        def find(model: object, tile: TileImage, *_rest: object) -> CandidateSet:
+            height, width = tile.shape_hw
+            whole = Window(0, 0, width, height)
+            return finder(tile, SILENT, Place(whole, whole, whole, 0))
+
+        monkeypatch.setattr("samgeo_core.pipeline.candidates_of_tile", find)
+        monkeypatch.setattr("samgeo_core.models.loading.cached_model", lambda *a, **k: _Model())
+    run = start_segmentation(context, bright, SegmentConfig(), OWNER, area=triangle)
+    done = finished(context, run)
+    assert (done.state, done.error, done.is_streamed) == ("done", None, streamed)
+    assert done.is_limited and done.polygon is not None
+    assert done.polygon.digest == triangle.digest
+    assert done.record["n_objects"] > 0
+    assert AreaOfInterest.of_geojson(done.record["area_of_interest_px"]).digest == triangle.digest
+    with rasterio.open(done.labels_path) as file:
+        labels = file.read(1)
+    assert labels.shape == window.shape_hw
+    assert not labels[~triangle.mask(window)].any()
+    assert labels[triangle.mask(window)].any()
+
+
+class _Model:
+    name, sha256, device = "none", "0" * 64, "cpu"
 
 
 def test_choosing_again_asks_no_model_and_leaves_the_first_result(
