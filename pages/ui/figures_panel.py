@@ -63,15 +63,18 @@ def _scale(figures: AreaFigures) -> tuple[float, str]:
 def _bins(figures: AreaFigures) -> pd.DataFrame:
     found, (unit, _title) = figures.histogram, _scale(figures)
     edges = found.edges / unit
+    below = np.cumsum(found.counts, axis=0) - found.counts  # classes stand above each other
     rows = [
         {
             "low": edges[i],
             "high": edges[i + 1],
+            "from": int(base[i]),
+            "to": int(base[i] + row[i]),
             "count": int(row[i]),
             "group": group_name(figures, group.name),
             "text": _range(figures, i),
         }
-        for row, group in zip(found.counts, figures.groups, strict=True)
+        for row, base, group in zip(found.counts, below, figures.groups, strict=True)
         for i in np.flatnonzero(row).tolist()
     ]
     return pd.DataFrame(rows)
@@ -96,7 +99,7 @@ def _chart(figures: AreaFigures) -> dict[str, Any]:
     extent = [float(edge) / unit for edge in (found.edges[0], found.edges[-1])]
     return {
         "description": _("Objects by area: {summary}").format(summary=_summary(figures)),
-        "mark": {"type": "bar", "binSpacing": 1},
+        "mark": {"type": "rect", "stroke": "transparent", "strokeWidth": 1},
         "encoding": {
             "x": {
                 "field": "low",
@@ -106,11 +109,11 @@ def _chart(figures: AreaFigures) -> dict[str, Any]:
             },
             "x2": {"field": "high"},
             "y": {
-                "field": "count",
+                "field": "to",
                 "type": "quantitative",
-                "stack": "zero",
                 "axis": {"title": _("Objects"), "tickMinStep": 1, "format": "~s"},
             },
+            "y2": {"field": "from"},
             "color": color,
             "tooltip": [
                 {"field": "text", "title": _("Area")},

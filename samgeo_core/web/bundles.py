@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
 
@@ -15,12 +15,12 @@ from samgeo_core.web.records import Run
 _PIECE_BYTES = 1 << 20
 
 
-def bundle_pieces(run: Run, more: Mapping[str, Path] | None = None) -> Iterator[bytes]:
+def bundle_pieces(run: Run, make: Callable[[Path], Mapping[str, Path]]) -> Iterator[bytes]:
     """A zip archive of a finished run: a QGIS project with its files, as `qgis.large` makes it.
 
     Args:
         run: the run.
-        more: other files that go along, by name.
+        make: makes other files that go along in a folder, and tells them by name.
 
     Only the GeoPackage lies on the disk a second time while it is sent, with styles.
 
@@ -32,7 +32,9 @@ def bundle_pieces(run: Run, more: Mapping[str, Path] | None = None) -> Iterator[
     if not all((run.folder / name).is_file() for name in RUN_FILES):
         raise NotFoundError("The files of this run are gone; run it again.")
     folder = tempfile.TemporaryDirectory(prefix=".bundle-", dir=run.folder)
-    return _zipped(project_files(run.folder, Path(folder.name), instead=more), folder)
+    return _zipped(
+        project_files(run.folder, Path(folder.name), instead=make(Path(folder.name))), folder
+    )
 
 
 class _Outlet(io.RawIOBase):

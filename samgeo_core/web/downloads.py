@@ -21,13 +21,12 @@ from samgeo_core.web.classes import (
 )
 from samgeo_core.web.finished import ExportChoice
 from samgeo_core.web.records import Run, Scene
-from samgeo_core.web.reports import IN_ARCHIVES, REPORT_FILES, make_report, report_subject
+from samgeo_core.web.reports import REPORT_FILES, make_report, report_subject, reports_for_archive
 from samgeo_core.web.results import result_place
 from samgeo_core.web.rules import rule_query
 from samgeo_core.web.selected import Selected, edits_of, run_source, selected
 from samgeo_core.web.training import TRAINING_FILES
-from samgeo_core.words import N_, speaking, spoken_language
-from samgeo_core.words.languages import ENGLISH
+from samgeo_core.words import N_, spoken_language
 
 logger = logging.getLogger(__name__)
 
@@ -226,9 +225,8 @@ def _stored_download(
     result_place(run)  # says so where there is no result
     name = _name(run, kind.filename)
     if kind.filename == "bundle.zip":
-        with speaking(ENGLISH):  # as README.txt is, and the same for all who ask
-            more = {n: _report(run, downloads()[n], None, image).path for n in IN_ARCHIVES}
-        return ReadyStream(bundle_pieces(run, more), kind.media_type, name)
+        pieces = bundle_pieces(run, lambda folder: reports_for_archive(run, None, folder, image))
+        return ReadyStream(pieces, kind.media_type, name)
     path = _path_of(run, kind.filename, {})
     if path.parent == run.folder:
         if not path.is_file():

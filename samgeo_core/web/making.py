@@ -23,11 +23,9 @@ from samgeo_core.web.classes import (
 )
 from samgeo_core.web.finished import ExportChoice, finished_layer
 from samgeo_core.web.records import Scene
-from samgeo_core.web.reports import IN_ARCHIVES, make_report, report_subject
+from samgeo_core.web.reports import reports_for_archive
 from samgeo_core.web.selected import Selected
 from samgeo_core.web.training import TRAINING_FILES, make_training
-from samgeo_core.words import speaking
-from samgeo_core.words.languages import ENGLISH
 
 logger = logging.getLogger(__name__)
 
@@ -91,19 +89,11 @@ def _make_bundle(chosen: Selected, path: Path, image: FindImage) -> None:
             _make_image(chosen, folder / "image.tif", image)
         except ExportError as error:
             logger.info("No picture in the archive of run %s: %s", run.run_id, error)
-        _make_reports(chosen, folder, image)
+        reports_for_archive(run, chosen, folder, image)
         partition = None
         if len(chosen.objects) <= MOST_IN_PARTITION:
             partition = finished_layer(chosen, replace(own, product="partition")).whole()
         write_bundle(path, folder, finished_layer(chosen, own).whole(), partition)
-
-
-def _make_reports(chosen: Selected, folder: Path, image: FindImage) -> None:
-    """What people read, in the language of README.txt."""
-    with speaking(ENGLISH):
-        subject = report_subject(chosen.source.run, chosen, image)
-        for name in IN_ARCHIVES:
-            make_report(folder / name, subject)
 
 
 def _make_image(chosen: Selected, path: Path, image: FindImage) -> None:

@@ -22,7 +22,8 @@ from samgeo_core.web.results import result_place
 from samgeo_core.web.selected import Selected
 from samgeo_core.web.stored import stored_areas
 from samgeo_core.windows import ShapeHW
-from samgeo_core.words import N_
+from samgeo_core.words import N_, speaking
+from samgeo_core.words.languages import ENGLISH
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ REPORT_FILES = {
 }
 """What people read of a run, by file name."""
 
-IN_ARCHIVES = ("report.pdf", "quicklook.png")
+_IN_ARCHIVES = ("report.pdf", "quicklook.png")
 
 FindImage = Callable[[], Scene] | None
 
@@ -123,6 +124,21 @@ def make_report(path: Path, subject: ReportSubject) -> None:
         write_quicklook(path, subject)
     else:
         write_page(path, subject, "Letter" if "letter" in path.name else "A4")
+
+
+def reports_for_archive(
+    run: Run, chosen: Selected | None, folder: Path, image: FindImage
+) -> dict[str, Path]:
+    """What people read, in the language of README.txt and the same for all who ask, by name.
+
+    Raises:
+        ExportError, RasterError: see `make_report`.
+    """
+    with speaking(ENGLISH):
+        subject = report_subject(run, chosen, image)
+        for name in _IN_ARCHIVES:
+            make_report(folder / name, subject)
+    return {name: folder / name for name in _IN_ARCHIVES}
 
 
 def _scene(run: Run, image: FindImage) -> Scene | None:

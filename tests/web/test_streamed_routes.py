@@ -93,7 +93,8 @@ def test_the_archive_holds_the_files_of_the_run(host: str, run: Run, tmp_path: P
     with zipfile.ZipFile(BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
         names = ["run.json", "labels.tif", "mask.tif"]
-        more = ["objects.gpkg", "project.qgz", "labels.qml", "mask.qml"]
+        more = ["objects.gpkg", "report.pdf", "quicklook.png", "project.qgz"]
+        more += ["labels.qml", "mask.qml"]
         assert archive.namelist() == ["README.txt", *names, *more]
         for name in names:
             assert archive.read(name) == (run.folder / name).read_bytes()
