@@ -26,7 +26,7 @@ _WEIGHT_BYTES = {"vit_t": 0.04e9, "vit_b": 0.375e9, "vit_l": 1.25e9, "vit_h": 2.
 _BYTES_PER_PX = {"exact": 30, "full": 60, "fast": 50}
 """The pixels, and what is known of each, while a piece is segmented."""
 
-_OBJECTS_PER_PROMPT = {"exact": 0.05, "full": 0.15, "fast": 0.45}
+_OBJECTS_PER_PROMPT = {"exact": 0.05, "full": 0.2, "fast": 0.5}
 _CANDIDATES_PER_OBJECT = {"exact": 1.0, "full": 2.2, "fast": 1.4}
 
 

@@ -41,9 +41,9 @@ DEFAULT_RATES = {
     "vit_h": Rate(50.0, 0.024),
 }
 
-OPEN_SHARES = {"full": 0.4, "fast": 0.1}
+OPEN_SHARES = {"full": 0.3, "fast": 0.07}
 """Share of a preset's grid that is asked: the rest is flat or explained already."""
-WINDOW_SHARES = {"full": 1.0, "fast": 0.5}
+WINDOW_SHARES = {"full": 1.0, "fast": 0.4}
 """Share of a preset's windows that are looked through."""
 
 
