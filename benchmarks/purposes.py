@@ -12,6 +12,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -169,12 +170,19 @@ def candidates_of(
     return pool, float(json.loads(note.read_text("utf-8"))["cpu_s_per_mp"])
 
 
-def measure(folder: Path) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Any]]:
-    """Rows by purpose, and F1 of the variants by purpose, variant and scene."""
+def measure(
+    folder: Path, only: Sequence[str] = ()
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Any]]:
+    """Rows by purpose, and F1 of the variants by purpose, variant and scene.
+
+    Args:
+        folder: of candidates.
+        only: names of scenes; none takes all.
+    """
     rows: dict[str, list[dict[str, Any]]] = {EVERYTHING: []}
     weighed: dict[str, Any] = {}
     for purpose, names in SCENES.items():
-        for scene in find_scenes(names):
+        for scene in (found for found in find_scenes(names) if not only or found.name in only):
             raster = Raster.open(scene.image)
             truth, partly = Truth.of(scene, raster.shape_hw), scene.name in PARTLY
             config = PLAIN.for_purpose(
@@ -229,12 +237,13 @@ def main() -> None:
     """Parse the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, help="folder that keeps candidates")
+    parser.add_argument("--scenes", nargs="+", default=(), help="only these; all by default")
     parser.add_argument("--save", action="store_true", help="write the scores that the app shows")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.runs or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        rows, weighed = measure(folder)
+        rows, weighed = measure(folder, options.scenes)
     header = (
         "scene", "labelled", "preset", "recall@0.5", "recall@0.75", "mean best IoU", "precision",
         "F1", "F1 near labels", "objects", "CPU s/MP",
