@@ -31,11 +31,25 @@ def download_links(run: Run, rule: Mapping[str, str], *, has_place: bool) -> Non
     main = _link(run, items[MAIN], rule, "studio-main")
     bundle = _link(run, items[BUNDLE], rule)
     st.html(f'<div class="studio-downloads">{main}{bundle}</div>')
+    _say_what_is_left_out(run)
     with st.popover(_("Other formats"), icon=":material/download:", width="stretch"):
         layer_links(run, rule, has_place=has_place, but=MAIN)
         st.html(_list(run, others, rule))
     if rule:
         st.caption(_("The files hold the objects as they are shown."))
+
+
+def _say_what_is_left_out(run: Run) -> None:
+    from samgeo_core.web.making import MOST_IN_PARTITION
+
+    if run.is_streamed:
+        st.caption(_("The archive of an image that was segmented in parts has no partition."))
+    elif int(run.record.get("n_objects", 0)) > MOST_IN_PARTITION:
+        told = _(
+            "The archive has a partition for up to {most:,} objects; here *Export* makes one as a "
+            "layer."
+        )
+        st.caption(told.format(most=MOST_IN_PARTITION))
 
 
 def layer_links(run: Run, query: Mapping[str, str], *, has_place: bool, but: str = "") -> None:

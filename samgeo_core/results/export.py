@@ -16,7 +16,7 @@ from samgeo_core.errors import ExportError
 from samgeo_core.reading.raster import Raster
 from samgeo_core.results.batches import Batches, stored_batches
 from samgeo_core.results.bundle_text import bundle_readme
-from samgeo_core.results.files import replacing
+from samgeo_core.results.files import full_disk, replacing
 from samgeo_core.results.formats import FORMATS, VectorFormat
 from samgeo_core.streaming.options import NO_LIMIT_PX
 
@@ -137,7 +137,7 @@ def _write(batches: Batches, target: Path, kind: VectorFormat, layer: str) -> No
             raise ExportError(
                 f"{target.name} could not be written as {kind.title} ({error}): "
                 "check the free space there, or take another format."
-            ) from error
+            ) from full_disk(target.parent) or error
 
 
 def read_vector(path: str | Path, layer: str = LAYER) -> gpd.GeoDataFrame:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from samgeo_core.errors import ExportError
+
+_LEAST_FREE_BYTES = 1 << 20
 
 
 @contextmanager
@@ -49,13 +53,24 @@ def folder_beside(target: Path) -> Iterator[Path]:
         raise ExportError(f"An output must be a file, but {target} is a folder: name a file in it.")
     try:
         with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as temporary:
-            yield Path(temporary)
+            try:
+                yield Path(temporary)
+            except OSError as error:
+                # Looked at before what was written goes, which makes room again.
+                raise (full_disk(folder) or error) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise ExportError(
             f"{target.name} could not be written ({reason}): "
             "check the free space and your rights in its folder."
         ) from error
+
+
+def full_disk(folder: Path) -> OSError | None:
+    """The error of a full disk where a folder's is full: libraries often fail without saying so."""
+    if shutil.disk_usage(folder).free >= _LEAST_FREE_BYTES:
+        return None
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def sync(path: Path) -> None:
