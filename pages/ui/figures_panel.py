@@ -99,6 +99,8 @@ def _chart(figures: AreaFigures) -> dict[str, Any]:
     extent = [float(edge) / unit for edge in (found.edges[0], found.edges[-1])]
     return {
         "description": _("Objects by area: {summary}").format(summary=_summary(figures)),
+        # The chart's own words for each bar are English: its description and the table say more.
+        "config": {"aria": False},
         "mark": {"type": "rect", "stroke": "transparent", "strokeWidth": 1},
         "encoding": {
             "x": {
