@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.ui.text import area_m2
 from samgeo_core.config import SegmentConfig
 from samgeo_core.objects import ObjectSet
 from samgeo_core.web.context import AppContext
@@ -137,3 +138,15 @@ def test_a_result_whose_image_was_deleted_is_gone(
     context.delete_scene(scene.scene_id)
     app = open_page("result.py", run=run)
     assert "not there any more" in app.warning[0].value
+
+
+def test_figures_of_areas_are_a_chart_and_a_table(
+    open_page: OpenPage, scene: Scene, finish_run: FinishRun
+) -> None:
+    run = finish_run(scene, 5)
+    app = open_page("result.py", run=run)
+    areas = app.dataframe[0].value["area_m2"]
+    table = app.table[0].value
+    assert table["Objects"].astype(int).sum() == 5
+    assert any(f"Together {area_m2(areas.sum())}" in part.value for part in app.caption)
+    assert "report.pdf" in {link.rsplit("/", 1)[-1] for link in _links(app)}
