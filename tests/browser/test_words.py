@@ -62,7 +62,8 @@ def english(page: Page) -> list[str]:
     texts = {text for frame in page.frames for text in frame.evaluate(COLLECT)}
 
     def words(text: str) -> set[str]:
-        return set(re.findall("[A-Za-z_]{3,}[0-9]*", re.sub(r"https?://\S+", "", text)))
+        # Addresses are no words, and neither are names such as those of labelled scenes.
+        return set(re.findall("[A-Za-z]{3,}[0-9]*", re.sub(r"https?://\S+|\w+_\w+", "", text)))
 
     return sorted(text for text in texts if words(text) - SAME_IN_BOTH)
 
