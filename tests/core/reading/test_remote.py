@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from samgeo_core.config import SegmentConfig
 from samgeo_core.errors import AddressError, FetchError, RasterError, UnsupportedFormatError
 from samgeo_core.net import client
 from samgeo_core.reading.raster import Raster
@@ -15,6 +17,9 @@ from samgeo_core.reading.remote import NoRangesError, fetch_whole, look_at, remo
 from samgeo_core.reading.remote_blocks import shared_blocks
 from samgeo_core.reading.source import from_json, to_json, traffic_of
 from samgeo_core.settings import get_settings
+from samgeo_core.streaming.region_work import ModelFinder, RasterWork, block_hw
+from samgeo_core.streaming.regions import RegionPlan
+from samgeo_core.streaming.run_folder import RunFolder
 from samgeo_core.windows import Window
 from tests.core.reading.remote_server import range_server, write_huge_cog
 from tests.factories import MakeRaster
@@ -182,3 +187,22 @@ def test_first_look_needs_one_request(huge: Path) -> None:
         look_at(server.url)
         assert server.requests == 1
         assert server.sent == 65_536
+
+
+def test_regions_are_read_by_workers_from_the_address(
+    make_raster: MakeRaster, tmp_path: Path
+) -> None:
+    path = make_raster(shape_hw=(600, 700), tiled=True, blockxsize=256, blockysize=256)
+    with range_server(path) as server:
+        raster = Raster.open(server.url)
+        plan = RegionPlan(raster.shape_hw, 512, 64, None, block_hw(raster))
+        folder = RunFolder.begin(tmp_path / "run", {}, {})
+        finder = ModelFinder(SegmentConfig(), "0" * 64)
+        work = RasterWork(
+            raster.source, raster.size_bytes, (1, 2, 3), raster.stretch(), finder, plan, folder
+        )
+        sent = pickle.loads(pickle.dumps(work))
+        region = next(iter(plan))
+        np.testing.assert_array_equal(
+            sent.read(region).rgb, Raster.open(path).read(region.window).rgb
+        )
