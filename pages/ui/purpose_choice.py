@@ -93,7 +93,7 @@ def scores_line(purpose: Purpose) -> str:
     """What was measured of a purpose on labelled scenes, in one sentence."""
     rows = measured_scores().get(purpose.name, [])
     if not rows:
-        return _("Chosen by principle: there is no labelled scene to measure it on.")
+        return _("Chosen by principle; not measured on a labelled scene.")
     values = {
         "n": sum(row["labelled"] for row in rows),
         "scenes": ", ".join(row["scene"] for row in rows),

@@ -88,7 +88,7 @@ def test_a_link_carries_the_purpose(scene: Scene) -> None:
 def test_scores_are_read_from_what_was_measured() -> None:
     for purpose in PURPOSES.values():
         rows, line = measured_scores().get(purpose.name, []), scores_line(purpose)
-        assert ("no labelled scene" in line) == (not rows)
+        assert ("not measured" in line) == (not rows)
         for row in rows:
             assert row["scene"].replace("_", "\\_") in line
 
