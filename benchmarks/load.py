@@ -1,13 +1,14 @@
 """Many people at once, over real HTTP and websockets on this machine.
 
-    python -m benchmarks.load [--viewers 50] [--tiles 40] [--visitors 20] [--reruns 5]
+    python -m benchmarks.load [--viewers 50] [--tiles 40] [--visitors 20] [--browsers 4]
 
 **Tiles.** As many viewers as asked for look at one raster; each asks for the tiles of its own walk
 over it, one after the other. Once the app is asked, once localtileserver's own server with the same
 raster, in turns, each in a process of its own that just started.
 
 **Pages.** As many visitors as asked for rerun pages, as a click on them does, first on an idle
-server, then while it segments an image.
+server, then while it segments an image. Beside them Chromium opens a page, in windows of their own,
+until its map has pictures.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from rasterio.enums import Resampling
 from rasterio.warp import transform_bounds
 
 from benchmarks.app_process import running_app
+from benchmarks.browsers import open_pages
 from benchmarks.options import exit_with
 from benchmarks.report import header, show, table
 from benchmarks.runner import MeasurementError
@@ -90,6 +92,7 @@ def main() -> int:
     options.add_argument("--rounds", type=int, default=2, help="turns of each side")
     options.add_argument("--visitors", type=int, default=20, help="who use pages at once")
     options.add_argument("--reruns", type=int, default=5, help="reruns of each visitor")
+    options.add_argument("--browsers", type=int, default=4, help="windows of Chromium; 0 for none")
     arguments = options.parse_args()
     show(header("load", sys.argv[1:], "cpu"))
     with tempfile.TemporaryDirectory(prefix="samgeo-load-") as name:
@@ -217,19 +220,33 @@ def _pages(arguments: argparse.Namespace, folder: Path) -> None:
         time.sleep(WARM_UP_S)
 
         def measured(when: str) -> None:
-            seconds = asyncio.run(
-                rerun_pages(address, PAGES, query, arguments.visitors, arguments.reruns)
-            )
-            times = [statistics.median(seconds), _p95(seconds), max(seconds)]
-            rows.append([when, f"{len(seconds)}", *(f"{1000 * value:.0f}" for value in times)])
+            asked = rerun_pages(address, PAGES, query, arguments.visitors, arguments.reruns)
+            windows = arguments.browsers
+            looked = open_pages(address, PAGES[0], query, windows, 2) if windows else None
+            reruns, opened = asyncio.run(_both(asked, looked))
+            for what, seconds in (("reruns", reruns), ("opened in Chromium", opened)):
+                if len(seconds) > 1:
+                    times = [statistics.median(seconds), _p95(seconds), max(seconds)]
+                    told = [f"{1000 * value:.0f}" for value in times]
+                    rows.append([when, what, f"{len(seconds)}", *told])
 
         # What a server computes once isn't what a click costs.
         asyncio.run(rerun_pages(address, PAGES, query, len(PAGES), 1))
         measured("nothing else under way")
         with _segmenting(data, scene.scene_id):
             measured("while an image is segmented")
-    columns = ["", "reruns", "median, ms", "95th percentile, ms", "longest, ms"]
+    columns = ["", "what", "times", "median, ms", "95th percentile, ms", "longest, ms"]
     show(f"## Pages: {arguments.visitors} visitors at once", table(columns, rows))
+
+
+async def _both(
+    asked: Awaitable[list[float]], looked: Awaitable[list[float]] | None
+) -> tuple[list[float], list[float]]:
+    """Seconds of reruns and of pages that were opened in browsers, both at once."""
+    if looked is None:
+        return await asked, []
+    reruns, opened = await asyncio.gather(asked, looked)
+    return reruns, opened
 
 
 @contextmanager
@@ -264,7 +281,7 @@ def _wait_until(asked: Callable[[], Job | None], state: JobState) -> None:
 
 
 def _p95(values: list[float]) -> float:
-    return statistics.quantiles(values, n=20)[-1]
+    return statistics.quantiles(values, n=20, method="inclusive")[-1]
 
 
 if __name__ == "__main__":
