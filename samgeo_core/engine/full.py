@@ -64,7 +64,9 @@ def generate_full(
     looks = list(plan_region_looks(place, config) if place else plan_looks(tile.shape_hw, config))
     filled = [look for look in looks if look.is_coarsest and not look.is_fixed]
     n_parts = len(looks) + len(filled)
-    fixed = FixedWindows.of(place.extent, place.margin_px, config) if place else None
+    # A region that is all there is has none, and keeps what its windows find.
+    has_fixed = place is not None and any(look.is_fixed for look in looks)
+    fixed = FixedWindows.of(place.extent, place.margin_px, config) if place and has_fixed else None
     for i, look in enumerate(looks):
         part = monitor.part(i, n_parts)
         part.step("encode", 0, 1)

@@ -10,14 +10,14 @@ import pytest
 
 from samgeo_core.candidates import MaskCandidate
 from samgeo_core.engine.full import _Survey, generate_full
-from samgeo_core.engine.ladder import FullConfig, plan_looks
+from samgeo_core.engine.ladder import FullConfig, Place, plan_looks
 from samgeo_core.errors import CancelledError
-from samgeo_core.progress import CancelToken, Monitor, Progress
+from samgeo_core.progress import SILENT, CancelToken, Monitor, Progress
 from samgeo_core.reading.generated_scene import generated_scene
 from samgeo_core.reading.raster import Raster
 from samgeo_core.selection import SelectionRule, select
 from samgeo_core.tile import TileImage
-from samgeo_core.windows import ShapeHW
+from samgeo_core.windows import ShapeHW, Window
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,21 @@ def test_nothing_on_pixels_without_data_and_cancel_stops(scene: Any, default_mod
     with pytest.raises(CancelledError):
         generate_full(default_model, tile, None, Monitor(stop, token))
     assert len(steps) == 1
+
+
+@pytest.mark.weights
+def test_a_region_that_is_all_there_is_finds_what_a_tile_does(
+    scene: Any, default_model: Any
+) -> None:
+    tile = Raster.open(Path(scene.path)).read(Window(0, 0, 200, 160))
+    config = FullConfig(steps_px=(48,), gap_share=1.0)
+    whole = Window.whole(tile.shape_hw)
+    alone = generate_full(default_model, tile, config)
+    region = generate_full(
+        default_model, tile, config, SILENT, place=Place(whole, whole, whole, 512)
+    )
+    assert len(alone) > 1
+    np.testing.assert_array_equal(alone.boxes_xyxy, region.boxes_xyxy)
 
 
 @pytest.mark.weights
