@@ -22,7 +22,7 @@ ASSETS_READY := node_modules/.installed
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test bench bench-speed bench-quality bench-outlines venv venv-dev assets model samples chromium lint format words clean
+.PHONY: help run test bench bench-speed bench-quality bench-outlines venv venv-dev assets model samples chromium pictures lint format words clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +62,9 @@ samples: $(RUN_READY) ## sample rasters for the first visit
 
 chromium: ## the browser for the browser tests
 	@scripts/install_chromium.sh
+
+pictures: venv-dev assets model samples chromium ## docs/images/guide, taken from the running app
+	$(PY) -m scripts.take_pictures
 
 lint: $(DEV_READY) ## ruff, formatting, types, scripts, Dockerfile
 	$(PY) -m ruff check

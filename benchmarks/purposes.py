@@ -47,7 +47,7 @@ PARTLY = frozenset({"orthoseg_s2_fields"})
 
 LEAST_INSIDE = 0.9
 PLAIN = SegmentConfig(preset="full")
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "as documented": {},
     "one of likes (IoU 0.5)": {"duplicate_iou": 0.5},
     "sure (0.7, 0.75)": {"least_score": 0.7, "least_stability": 0.75},
@@ -123,7 +123,8 @@ class Truth:
         whole, there = overall(verdict), overall(self.verdict(objects, "reference"))
         best = verdict.best_iou[self.counted]
         return Figures(
-            *(round(float(v), 3) for v in ((best >= 0.5).mean(), (best >= 0.75).mean())),
+            round(float((best >= 0.5).mean()), 3),
+            round(float((best >= 0.75).mean()), 3),
             round(float(best.mean()), 3),
             None if partly else round(whole.precision or 0.0, 3),
             None if partly else round(whole.f1 or 0.0, 3),
@@ -192,11 +193,11 @@ def measure(
             mine, mine_s = candidates_of(raster, config, folder, f"{scene.name}_{purpose}")
             full = truth.figures(plain.objects(PLAIN.rule), plain_s, partly)
             got = truth.figures(mine.objects(config.rule), mine_s, partly)
-            row = {"scene": scene.name, "labelled": int(truth.counted.sum())}
+            row: dict[str, Any] = {"scene": scene.name, "labelled": int(truth.counted.sum())}
             rows.setdefault(purpose, []).append(
-                {**row, "purpose": asdict(got), "full": asdict(full)}
+                row | {"purpose": asdict(got), "full": asdict(full)}
             )
-            rows[EVERYTHING].append({**row, "purpose": asdict(full), "full": asdict(full)})
+            rows[EVERYTHING].append(row | {"purpose": asdict(full), "full": asdict(full)})
             for variant, changes in VARIANTS.items():
                 rule: SelectionRule = replace(config.rule, **changes)
                 found = truth.figures(mine.objects(rule), 0.0, partly)
