@@ -1,61 +1,37 @@
-"""Scenes and runs as folders on disk: they survive a restart, and only ids lead to them.
+"""Runs beside the scenes of which they were made, as folders on disk that survive a restart.
 
-    <root>/scenes/<scene_id>/scene.json, source     (no source where the file lies elsewhere)
-    <root>/runs/<run_id>/meta.json, …               (the rest is what `pipeline.write_run` writes)
-    <root>/trash/                                   (what is being deleted)
-    <root>/studio.sqlite3                           (where runs stand, see `RunBook`)
-
-File names on disk are ours; what a visitor calls a file is kept as text only.
+<root>/scenes/, <root>/trash/                   (see `SceneStore`)
+<root>/runs/<run_id>/meta.json, …               (the rest is what `pipeline.write_run` writes)
+<root>/studio.sqlite3                           (where runs stand, see `RunBook`)
 """
 
 from __future__ import annotations
 
 import logging
 import shutil
-import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from samgeo_core.errors import ExportError, NotFoundError
-from samgeo_core.reading.channels import Channel
-from samgeo_core.reading.remote import RemoteFile
-from samgeo_core.reading.source import Joined, Source
-from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.web.audit import AuditLog
-from samgeo_core.web.copying import copy_stream
 from samgeo_core.web.ids import checked_id, new_id
 from samgeo_core.web.queue_book import Entry, JobState, RunBook
 from samgeo_core.web.queue_database import Database
-from samgeo_core.web.records import (
-    Display,
-    Run,
-    RunState,
-    Scene,
-    SceneKind,
-    clean_name,
-    read_run,
-    read_scene,
-    write_run_record,
-    write_scene,
-)
+from samgeo_core.web.records import Run, RunState, Scene, read_run, write_run_record
 from samgeo_core.web.recovery import rebuild_book
 from samgeo_core.web.retention import leftovers, stale_folders
+from samgeo_core.web.scene_store import SceneStore
 from samgeo_core.windows import Window
 
 logger = logging.getLogger(__name__)
 
 
-class Store:
+class Store(SceneStore):
     """All scenes and runs of an installation.
-
-    Every method that takes ``owner`` treats what belongs to somebody else as unknown; without an
-    owner the id alone is the key, which is how tiles and shared results are reached.
 
     Args:
         root: folder of the store, made where missing.
@@ -66,133 +42,12 @@ class Store:
     def __init__(
         self, root: Path, *, max_pixels: int | None = None, audit: AuditLog | None = None
     ) -> None:
-        self.root = root
+        super().__init__(root, max_pixels=max_pixels, audit=audit)
         self.opened = time.time()
-        self._audit = audit
-        self.max_pixels = max_pixels
-        self._scenes_dir = root / "scenes"
         self._runs_dir = root / "runs"
-        self._trash_dir = root / "trash"
-        # Guards records against being changed and removed at the same time.
-        self._lock = threading.Lock()
-        for folder in (self._scenes_dir, self._runs_dir, self._trash_dir):
-            folder.mkdir(parents=True, exist_ok=True)
+        self._runs_dir.mkdir(exist_ok=True)
         self.database = Database(root / "studio.sqlite3", partial(rebuild_book, self._runs_dir))
         self.book = RunBook(self.database)
-
-    def add_scene(
-        self,
-        source: BinaryIO | Source,
-        name: str,
-        owner: str,
-        *,
-        kind: SceneKind = "upload",
-        max_bytes: int | None = None,
-    ) -> Scene:
-        """Take in a raster and check that it opens.
-
-        Args:
-            source: a stream, which is copied in pieces, a file, what lies at an address, or several
-                files as one. Files of kind "upload" are copied; those of kind "sample" and "server"
-                stay where they are and are never deleted; files of other scenes are linked, so
-                that they stay as long as one of the scenes does.
-            name: what the visitor calls it; shown, and used to name downloads.
-            owner: token of the visitor.
-            kind: where it came from; only uploads are cleaned up by age.
-            max_bytes: most bytes to copy; None takes what the disk holds.
-
-        Raises:
-            RasterError: it is not a raster this installation opens; nothing is kept of it.
-        """
-        scene_id = new_id()
-        folder = self._scenes_dir / scene_id
-        folder.mkdir()
-        try:
-            path: Source = folder / "source"
-            if isinstance(source, RemoteFile | Joined):
-                path = self._link_parts(source, folder)
-            elif isinstance(source, Path):
-                if kind == "upload":
-                    with source.open("rb") as stream:
-                        copy_stream(stream, folder / "source", max_bytes)
-                else:
-                    path = source.resolve()
-            else:
-                copy_stream(source, folder / "source", max_bytes)
-            scene = Scene(
-                scene_id, clean_name(name), folder, path, owner, kind, time.time(), self.max_pixels
-            )
-            _ = scene.raster
-            write_scene(scene)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        self._tell("scene added", owner, scene=scene_id, kind=kind)
-        return scene
-
-    def adopt_scene(self, folder: Path, name: str, owner: str) -> Scene:
-        """Take in a raster that lies on the store's disk already, by moving its folder.
-
-        Args:
-            folder: with the raster as "source"; its name is the id of the scene.
-            name: what the visitor calls it.
-            owner: token of the visitor.
-
-        Raises:
-            RasterError: it is not a raster this installation opens; the folder stays.
-        """
-        kept = self._scenes_dir / checked_id(folder.name)
-        scene = Scene(
-            folder.name, clean_name(name), folder, folder / "source", owner, "upload",
-            time.time(), self.max_pixels,
-        )  # fmt: skip
-        _ = scene.raster
-        write_scene(scene)
-        # One step: there is never half a scene, nor two of one upload.
-        folder.rename(kept)
-        self._tell("scene added", owner, scene=scene.scene_id, kind=scene.kind)
-        return replace(scene, folder=kept, source=kept / "source")
-
-    def scene(self, scene_id: str, owner: str | None = None) -> Scene:
-        """The scene of an id.
-
-        Raises:
-            NotFoundError: unknown, deleted, or not the owner's.
-        """
-        scene = read_scene(self._scenes_dir / checked_id(scene_id), self.max_pixels)
-        if scene is None or (owner is not None and scene.owner != owner):
-            raise NotFoundError("This scene is not there any more; open the image again.")
-        return scene
-
-    def scenes(self, owner: str | None = None) -> list[Scene]:
-        """Scenes of an owner (of everybody for None), newest first."""
-        folders = list(self._scenes_dir.iterdir())
-        found = [s for f in folders if (s := read_scene(f, self.max_pixels)) is not None]
-        mine = [s for s in found if owner is None or s.owner == owner]
-        return sorted(mine, key=lambda s: s.created, reverse=True)
-
-    def set_display(
-        self,
-        scene_id: str,
-        bands: Sequence[Channel] | None,
-        stretch: StretchMode = "auto",
-        owner: str | None = None,
-    ) -> Scene:
-        """Choose the bands and the stretch in which a scene is shown (and its tiles are drawn).
-
-        Raises:
-            NotFoundError: unknown scene.
-            ParameterError: not three bands of the raster, or no such stretch.
-        """
-        scene = self.scene(scene_id, owner)
-        chosen = None if bands is None else scene.raster.book.triple(bands)
-        display = Display(chosen, stretch)
-        # Measured before the record is touched, as it may take a while and may be refused.
-        _ = replace(scene, display=display).stretch
-        with self._lock:
-            changed = replace(self.scene(scene_id, owner), display=display)
-            write_scene(changed)
-        return changed
 
     def delete_scene(self, scene_id: str, owner: str | None = None) -> None:
         """Remove a scene and its runs; a file outside the store stays.
@@ -315,37 +170,9 @@ class Store:
             self._tell("cleaned up", id=folder.name)
         return [folder.name for folder in stale]
 
-    def _link_parts(self, source: RemoteFile | Joined, folder: Path) -> Source:
-        """The same with files of other scenes linked into a folder."""
-        if isinstance(source, RemoteFile):
-            return source
-        parts = []
-        for number, part in enumerate(source.parts):
-            file = part.source
-            if isinstance(file, Path) and file.is_relative_to(self._scenes_dir.resolve()):
-                link = folder / f"part-{number}"
-                # Where the disk knows no links, the other scene's file is read.
-                with suppress(OSError):
-                    link.hardlink_to(file)
-                    file = link
-            parts.append(replace(part, source=file))
-        return replace(source, parts=tuple(parts))
-
-    def _tell(self, event: str, owner: str = "", **facts: str | float) -> None:
-        if self._audit is not None:
-            self._audit.record(event, owner, **facts)
-
     def _read(self, entry: Entry) -> Run | None:
         return read_run(self._runs_dir / entry.run_id, entry.state.value, entry.error)
 
-    def _remove(self, folder: Path) -> None:
-        """Delete a folder, which is out of reach at once even if work still writes into it."""
-        with self._lock:
-            try:
-                folder.rename(self._trash_dir / new_id())
-            except FileNotFoundError:
-                return
+    def _forget(self, folder: Path) -> None:
         if folder.parent == self._runs_dir:
             self.book.remove([folder.name])
-        for leftover in self._trash_dir.iterdir():
-            shutil.rmtree(leftover, ignore_errors=True)
