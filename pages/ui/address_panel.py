@@ -79,7 +79,7 @@ def _mosaic_of_scenes(scenes: list[Scene]) -> None:
     chosen = st.multiselect(
         _("Images"),
         list(names),
-        format_func=lambda scene_id: plain(names[scene_id]),
+        format_func=names.__getitem__,
         key="mosaic_scenes",
         placeholder=_("Choose two or more"),
     )
@@ -89,7 +89,8 @@ def _mosaic_of_scenes(scenes: list[Scene]) -> None:
             first = by_id[chosen[0]].name
             name = _("{first} and {more} more").format(first=first, more=len(chosen) - 1)
             parts = [file for one in chosen for file in files_of(by_id[one].source)]
-            _take_in(source_of(parts), name, "mosaic")
+            called = [names[one] for one in chosen]
+            _take_in(source_of(parts, name, called), name, "mosaic")
 
 
 def _mosaic_of_folder(folders: list[Path]) -> None:
@@ -98,7 +99,7 @@ def _mosaic_of_folder(folders: list[Path]) -> None:
         chosen = st.selectbox(
             _("Folder on this server"),
             folders,
-            format_func=lambda folder: plain(_label(folder, root)),
+            format_func=lambda folder: _label(folder, root),
             key="mosaic_folder",
         )
         if st.button(_("Open the folder as one image"), key="open_folder"):
@@ -116,7 +117,7 @@ def _open(text: str) -> None:
         return
     if len(urls) > 1:
         name = _("{first} and {more} more").format(first=name_of(urls[0]), more=len(urls) - 1)
-        _take_in(source_of(urls), name, "address")
+        _take_in(source_of(urls, name), name, "address")
         return
     try:
         found = look_at(urls[0])
@@ -139,7 +140,7 @@ def _choose_assets() -> None:
         _("Images of the item"),
         list(titles),
         default=list(item.default),
-        format_func=lambda key: plain(titles[key]),
+        format_func=titles.__getitem__,
         max_selections=MOST_BANDS,
         key="address_assets",
         help=_("One image, or several bands of the same resolution, which become one image."),

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import streamlit as st
 
-from pages.ui.text import plain
 from samgeo_core.basemap.lattice import Tile
 from samgeo_core.basemap.providers import offered, terms_page
 from samgeo_core.basemap.services import is_template, template_source
@@ -106,7 +105,7 @@ def _layer(address: str) -> TileSource:
     layer = st.selectbox(
         _("Layer"),
         list(service.layers),
-        format_func=lambda key: plain(service.layers[key].name),
+        format_func=lambda key: service.layers[key].name,
         key=f"basemap_layer_{address}",
     )
     return service.layer(layer)

@@ -8,7 +8,6 @@ import streamlit as st
 
 from pages.ui.errors import friendly
 from pages.ui.facts import Look
-from pages.ui.text import plain
 from samgeo_core.reading.band_roles import role_named
 from samgeo_core.reading.channels import COMPOSITES, INDICES, BandBook, Channel
 from samgeo_core.reading.raster import Raster
@@ -24,6 +23,7 @@ STRETCHES: dict[StretchMode, str] = {
     "none": N_("As stored"),
     "signed": N_("-1 to 1 for indices"),
 }
+_SHOWN = "bands_shown"
 _CHANNELS = (N_("Red"), N_("Green"), N_("Blue"))
 _ROLES = {
     "coastal": N_("Coastal blue"),
@@ -62,7 +62,7 @@ def display_form(scene: Scene) -> None:
     raster = scene.raster
     _composites(scene, raster.book)
     with st.form(f"display_{scene.scene_id}", border=False):
-        bands = _channel_choice(raster, scene.display.bands or raster.default_bands())
+        bands = _channel_choice(scene, scene.display.bands or raster.default_bands())
         stretch = st.selectbox(
             _("Brightness range"),
             list(STRETCHES),
@@ -80,9 +80,6 @@ def display_form(scene: Scene) -> None:
 def _show(scene: Scene, bands: Sequence[Channel], stretch: StretchMode) -> None:
     with friendly():
         get_context().store.set_display(scene.scene_id, bands, stretch)
-        # The choices follow what is shown, which a button may have changed.
-        for colour in _CHANNELS:
-            st.session_state.pop(f"band_{colour}", None)
         st.rerun()
 
 
@@ -98,36 +95,50 @@ def _composites(scene: Scene, book: BandBook) -> None:
                 _show(scene, COMPOSITES[name], "auto")
 
 
-def _channel_choice(raster: Raster, current: tuple[Channel, ...]) -> tuple[Channel, ...]:
+def _channel_choice(scene: Scene, current: tuple[Channel, ...]) -> tuple[Channel, ...]:
     """A choice of bands, indices and typed expressions for each of red, green and blue."""
+    raster = scene.raster
     numbers = list(range(1, raster.band_count + 1))
     if len(numbers) == 1:
         return current
     book = raster.book
     indices = {name: book.channel(name) for name in INDICES if book.has(name)}
     named = {channel: name for name, channel in indices.items()}
+    shown = tuple(named.get(channel, channel) for channel in current)
+    _follow(scene, shown)
 
     def label(channel: Channel) -> str:
         if isinstance(channel, int):
             return _band_label(raster, channel)
         return channel.upper() if channel in indices else channel
 
+    options: list[Channel] = [*numbers, *indices]
+    options += [channel for channel in dict.fromkeys(shown) if channel not in options]
     chosen = []
-    for column, colour, now in zip(st.columns(3), _CHANNELS, current, strict=True):
-        shown = named.get(now, now)
-        options: list[Channel] = [*numbers, *indices]
-        options += [] if shown in options else [shown]
-        value = column.selectbox(
+    for colour, now in zip(_CHANNELS, shown, strict=True):
+        value = st.selectbox(
             _(colour),
             options,
-            options.index(shown),
             format_func=label,
             key=f"band_{colour}",
             accept_new_options=True,
             help=_("A band, an index, or an expression that you type, such as b4/b3."),
         )
-        chosen.append(shown if value is None else value)
+        chosen.append(now if value is None else value)
     return tuple(chosen)
+
+
+def _follow(scene: Scene, shown: tuple[Channel, ...]) -> None:
+    """Let the choices say what is shown, which a button or another image may have changed.
+
+    NOTE: a browser keeps what was chosen under a key, whatever is proposed later; only what the
+    state holds before the choice is drawn changes it.
+    """
+    told = (scene.scene_id, shown)
+    keys = [f"band_{colour}" for colour in _CHANNELS]
+    if st.session_state.get(_SHOWN) != told or not all(key in st.session_state for key in keys):
+        st.session_state.update(zip(keys, shown, strict=True))
+        st.session_state[_SHOWN] = told
 
 
 def _band_label(raster: Raster, number: int) -> str:
@@ -137,8 +148,8 @@ def _band_label(raster: Raster, number: int) -> str:
     if name == f"Band {number}":
         return f"{number}: {said}" if said else str(number)
     if not said or role_named(name) == role:
-        return f"{number}: {plain(name)}"
-    return f"{number}: {plain(name)} · {said}"
+        return f"{number}: {name}"
+    return f"{number}: {name} · {said}"
 
 
 def look_at(scene: Scene) -> Look:

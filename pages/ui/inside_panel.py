@@ -14,7 +14,6 @@ from affine import Affine
 
 from pages.ui.errors import friendly
 from pages.ui.map import LatLng
-from pages.ui.text import plain
 from samgeo_core.area import AreaOfInterest
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.web.frame import MapFrame
@@ -97,7 +96,6 @@ def _from_file(scene: Scene) -> AreaOfInterest | None:
             layer = st.selectbox(
                 _("Layer"),
                 layers,
-                format_func=plain,
                 key=_key(scene, "layer"),
                 help=_("The file has several layers; one of them is the area."),
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui.text import plain, size_bytes
+from pages.ui.text import size_bytes
 from samgeo_core.models.minisam import CONVERTED_FILENAME
 from samgeo_core.models.registry import DEFAULT_MODEL, MODELS
 from samgeo_core.settings import Settings
@@ -101,7 +101,7 @@ def _checkpoint_control(folder: Path | None) -> str | None:
     chosen = st.selectbox(
         _("Weights"),
         [_OWN, *files],
-        format_func=lambda file: _("The model's own") if file == _OWN else plain(file),
+        format_func=lambda file: _("The model's own") if file == _OWN else file,
         key="checkpoint",
         persist_state="session",
         help=_("Checkpoints of your own, from the folder set by SAMGEO_CHECKPOINT_DIR."),

@@ -16,31 +16,33 @@ Given = str | Path | Source | Sequence[str | Path | Source]
 SUFFIXES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".j2k"})
 
 
-def source_of(given: Given) -> Source:
-    """The source that is meant; files of a folder or list become one mosaic.
+def source_of(given: Given, name: str | None = None, names: Sequence[str] | None = None) -> Source:
+    """The source that is meant; files of a folder or list become one raster, see `together.join`.
+
+    Args:
+        given: a path, an address, a folder, a source, or several of them.
+        name: what several files together are called; None makes a name.
+        names: what people call each of several files; None takes their own names.
 
     Raises:
         AddressError, FetchError, UnsupportedFormatError: of an address.
         RasterError: of a file.
         ParameterError: several files don't fit together, or there are none.
     """
-    from samgeo_core.reading.mosaic import plan_mosaic
     from samgeo_core.reading.sources import local_file
+    from samgeo_core.reading.together import join
 
     if isinstance(given, RemoteFile | Joined):
         return given
     if is_address(given):
         return source_at(str(given))
     if isinstance(given, str | Path):
-        return (
-            plan_mosaic(rasters_in(Path(given)), Path(given).name)
-            if _is_folder(given)
-            else (local_file(given))
-        )
+        path = Path(given)
+        return join(rasters_in(path), name or path.name) if _is_folder(path) else local_file(path)
     sources = [source_of(one) for one in given]
     if len(sources) == 1:
         return sources[0]
-    return plan_mosaic([file for source in sources for file in files_of(source)])
+    return join([file for source in sources for file in files_of(source)], name, names)
 
 
 def source_at(url: str) -> Source:

@@ -44,26 +44,20 @@ class _Placed:
         return math.sqrt(abs(self.grid.transform.determinant))
 
 
-def plan_mosaic(files: Sequence[File], name: str | None = None) -> Joined:
+def join_mosaic(rasters: Sequence[Raster], name: str | None = None) -> Joined:
     """One raster of several that lie beside each other or overlap; the first lies on top.
 
     It has the CRS of most of them and the finest of their resolutions; what is of another CRS or
     resolution is resampled while it is read.
 
     Args:
-        files: in their order.
+        rasters: at least one, each of a single file, in their order.
         name: what it is called; None makes one of the first file's name.
 
     Raises:
-        ParameterError: there are too many, they differ in bands or type, one of them has no place
-            on Earth or a palette, or their resolutions are too far apart.
-        RasterError: one of them can't be opened.
+        ParameterError: they differ in bands or type, one of them has no place on Earth or a
+            palette, or their resolutions are too far apart.
     """
-    if not 1 <= len(files) <= MOST_FILES:
-        raise ParameterError(
-            f"A mosaic is of 1 to {MOST_FILES} images, got {len(files)}; join them in groups first."
-        )
-    rasters = [Raster.open(file) for file in files]
     _check_alike(rasters)
     crs = Counter(raster.grid.crs.to_wkt() for raster in rasters if raster.grid.crs).most_common()
     main = next(r.grid.crs for r in rasters if r.grid.crs and r.grid.crs.to_wkt() == crs[0][0])
@@ -78,13 +72,13 @@ def plan_mosaic(files: Sequence[File], name: str | None = None) -> Joined:
         )
     grid, windows = _whole(placed, finest.grid)
     parts = tuple(
-        Part(file, window, _fits(one.raster.grid, grid, window))
-        for file, one, window in zip(files, placed, windows, strict=True)
+        Part(_file_of(one.raster), window, _fits(one.raster.grid, grid, window))
+        for one, window in zip(placed, windows, strict=True)
     )
     first = rasters[0]
     told = dict.fromkeys(r.attribution for r in rasters if r.attribution)
     return Joined(
-        name=name or f"{Path(first.name).stem} and {len(files) - 1} more",
+        name=name or f"{Path(first.name).stem} and {len(rasters) - 1} more",
         kind="mosaic",
         parts=parts,
         grid=grid,
@@ -97,22 +91,20 @@ def plan_mosaic(files: Sequence[File], name: str | None = None) -> Joined:
     )
 
 
-def plan_bands(files: Sequence[File], names: Sequence[str], name: str) -> Joined:
+def join_bands(rasters: Sequence[Raster], names: Sequence[str], name: str) -> Joined:
     """One raster whose bands are the first bands of several files of the same grid.
 
     Args:
-        files: one per band.
+        rasters: one per band, each of a single file.
         names: what the bands are called; red, green and blue become its colours.
         name: what it is called.
 
     Raises:
         ParameterError: the files differ in grid or type.
-        RasterError: one of them can't be opened.
     """
-    rasters = [Raster.open(file) for file in files]
     first = rasters[0]
     for raster in rasters[1:]:
-        if not _same_grid(raster.grid, first.grid) or raster.dtype != first.dtype:
+        if not same_grid(raster.grid, first.grid) or raster.dtype != first.dtype:
             raise ParameterError(
                 f"Bands of one image must be of the same pixels and type: {first.name} has "
                 f"{_told(first)}, {raster.name} has {_told(raster)}; choose those of one "
@@ -124,7 +116,7 @@ def plan_bands(files: Sequence[File], names: Sequence[str], name: str) -> Joined
     return Joined(
         name=name,
         kind="bands",
-        parts=tuple(Part(file, whole, True) for file in files),
+        parts=tuple(Part(_file_of(raster), whole, True) for raster in rasters),
         grid=first.grid,
         dtype=first.dtype,
         nodata=first.nodata,
@@ -133,6 +125,13 @@ def plan_bands(files: Sequence[File], names: Sequence[str], name: str) -> Joined
         overviews=_common_overviews(rasters),
         attribution="; ".join(told) or None,
     )
+
+
+def _file_of(raster: Raster) -> File:
+    """The single file of a raster."""
+    if isinstance(raster.source, Joined):
+        raise ParameterError(f"{raster.name} is of several images itself; join its images.")
+    return raster.source
 
 
 def _check_alike(rasters: Sequence[Raster]) -> None:
@@ -230,10 +229,11 @@ def _whole(placed: Sequence[_Placed], finest: GeoGrid) -> tuple[GeoGrid, list[Wi
 
 def _fits(grid: GeoGrid, whole: GeoGrid, window: Window) -> bool:
     """Whether the pixels of a raster are those of a window of the whole."""
-    return grid.shape_hw == window.shape_hw and _same_grid(grid, whole.window(window))
+    return grid.shape_hw == window.shape_hw and same_grid(grid, whole.window(window))
 
 
-def _same_grid(a: GeoGrid, b: GeoGrid) -> bool:
+def same_grid(a: GeoGrid, b: GeoGrid) -> bool:
+    """Whether two grids have the same pixels."""
     if a.crs != b.crs or a.shape_hw != b.shape_hw:
         return False
     height, width = a.shape_hw

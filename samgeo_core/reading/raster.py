@@ -63,6 +63,7 @@ class Raster:
         size_bytes: size of the file, of all files together.
         attribution: whom the file wants to be named for it; None where it doesn't say.
         roles: what each band shows, such as "nir", None where the file doesn't tell.
+        called: what people call it; None where that is the name of its source.
     """
 
     source: Source
@@ -78,9 +79,10 @@ class Raster:
     size_bytes: int
     attribution: str | None = None
     roles: Roles = ()
+    called: str | None = None
 
     @classmethod
-    def open(cls, path: Given, *, max_pixels: int | None = None) -> Raster:
+    def open(cls, path: Given, *, max_pixels: int | None = None, name: str | None = None) -> Raster:
         """Open and check an image.
 
         Args:
@@ -88,6 +90,7 @@ class Raster:
                 of a GeoTIFF, best a COG, or of a STAC item; or a folder or a list of these, which
                 are joined into one mosaic.
             max_pixels: most pixels (width x height) that are accepted; None takes the setting.
+            name: what people call it; None takes the name of the file.
 
         Raises:
             UnsupportedFormatError: not an image of these formats, or of complex numbers.
@@ -97,9 +100,10 @@ class Raster:
             ParameterError: several files don't fit together.
         """
         source = source_of(path)
+        called = name or source.name
         limit = get_settings().max_pixels if max_pixels is None else max_pixels
         with open_dataset(source) as dataset:
-            check_header(dataset, source.name, limit)
+            check_header(dataset, called, limit)
             check_reach(dataset, source)
             probe(dataset, sparing=is_remote(source))
             return cls(
@@ -115,7 +119,8 @@ class Raster:
                 overviews=tuple(dataset.overviews(1)),
                 size_bytes=stamp_of(source)[1],
                 attribution=attribution_of(dataset),
-                roles=roles_of(dataset, source.name),
+                roles=roles_of(dataset, called),
+                called=name,
             )
 
     @cached_property
@@ -125,8 +130,8 @@ class Raster:
 
     @property
     def name(self) -> str:
-        """What people call its source."""
-        return self.source.name
+        """What people call it."""
+        return self.called or self.source.name
 
     @property
     def path(self) -> Path:

@@ -17,6 +17,8 @@ from samgeo_core.reading.source import Source
 MOST_ASSETS = 200
 MOST_BANDS = 20
 _COLOURS = ("red", "green", "blue")
+_FALSE_COLOURS = ("nir", "red", "green")
+_NAMED = frozenset({*_COLOURS, *_FALSE_COLOURS})
 _PREFERRED = ("visual", "rendered_preview", "data", "image")
 _SIDE_ROLES = frozenset({"thumbnail", "overview", "metadata"})
 _TEXT = 80
@@ -81,7 +83,7 @@ class StacItem:
 
     @property
     def default(self) -> tuple[str, ...]:
-        """Keys of the assets to open: a picture in colours, else red, green and blue, else one."""
+        """Keys of the assets to open: a picture in colours, else bands that make one, else one."""
         for asset in self.assets:
             if "visual" in asset.roles or asset.key in _PREFERRED[:2]:
                 return (asset.key,)
@@ -89,9 +91,10 @@ class StacItem:
             if set(_COLOURS) <= set(asset.bands):
                 return (asset.key,)
         single = {asset.bands[0]: asset.key for asset in self.assets if len(asset.bands) == 1}
-        single = {**{a.key: a.key for a in self.assets if a.key in _COLOURS}, **single}
-        if set(_COLOURS) <= set(single):
-            return tuple(single[colour] for colour in _COLOURS)
+        single = {**{a.key: a.key for a in self.assets if a.key in _NAMED}, **single}
+        for colours in (_COLOURS, _FALSE_COLOURS):
+            if set(colours) <= set(single):
+                return tuple(single[colour] for colour in colours)
         main = [asset for asset in self.assets if not _SIDE_ROLES & set(asset.roles)]
         main.sort(key=lambda asset: asset.key not in _PREFERRED)
         return ((main or self.assets)[0].key,)
@@ -106,7 +109,8 @@ class StacItem:
             ParameterError: there is no such asset, or several don't fit together.
             AddressError, FetchError, RasterError: one of them can't be opened.
         """
-        from samgeo_core.reading.mosaic import plan_bands
+        from samgeo_core.reading.mosaic import join_bands
+        from samgeo_core.reading.raster import Raster
 
         chosen = self.default if keys is None else tuple(keys)
         known = {asset.key: asset for asset in self.assets}
@@ -119,7 +123,7 @@ class StacItem:
         if len(files) == 1:
             return files[0]
         names = [known[k].bands[0] if len(known[k].bands) == 1 else k for k in chosen]
-        return plan_bands(files, names, self.item_id)
+        return join_bands([Raster.open(file) for file in files], names, self.item_id)
 
 
 def _asset(key: str, told: Any, base: str) -> StacAsset | None:

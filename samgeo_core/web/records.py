@@ -56,7 +56,7 @@ class Display:
 
 
 _Version = tuple[int, int]
-_rasters: LruCache[tuple[Source, _Version, int | None], Raster] = LruCache(64)
+_rasters: LruCache[tuple[Source, _Version, int | None, str], Raster] = LruCache(64)
 _stretches: LruCache[tuple[Source, _Version, Display], Stretch] = LruCache(256)
 
 
@@ -107,8 +107,10 @@ class Scene:
         Raises:
             RasterError: the file is gone or not a raster.
         """
-        key = (self.source, self.version, self.max_pixels)
-        return _rasters.get(key, lambda: Raster.open(self.source, max_pixels=self.max_pixels))
+        key = (self.source, self.version, self.max_pixels, self.name)
+        return _rasters.get(
+            key, lambda: Raster.open(self.source, max_pixels=self.max_pixels, name=self.name)
+        )
 
     @property
     def stretch(self) -> Stretch:
