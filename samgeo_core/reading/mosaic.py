@@ -25,6 +25,7 @@ MOST_RESOLUTIONS = 2.0
 """How many times coarser than the finest a file may be."""
 
 _FITS_PX = 0.01
+_ALIKE = 1.05
 _EDGE_POINTS = 33
 _SMALL_PX = 1024
 
@@ -39,6 +40,11 @@ class _Placed:
     grid: GeoGrid
 
     @property
+    def is_own(self) -> bool:
+        """Whether these are the pixels of the file."""
+        return self.grid is self.raster.grid
+
+    @property
     def res(self) -> float:
         """Size of a pixel, units of the CRS."""
         return math.sqrt(abs(self.grid.transform.determinant))
@@ -47,8 +53,9 @@ class _Placed:
 def join_mosaic(rasters: Sequence[Raster], name: str | None = None) -> Joined:
     """One raster of several that lie beside each other or overlap; the first lies on top.
 
-    It has the CRS of most of them and the finest of their resolutions; what is of another CRS or
-    resolution is resampled while it is read.
+    It has the CRS of most of them and the finest of their resolutions (give or take 5 %, if that
+    lets files keep their pixels); what is of another CRS or resolution is resampled while it is
+    read.
 
     Args:
         rasters: at least one, each of a single file, in their order.
@@ -70,7 +77,7 @@ def join_mosaic(rasters: Sequence[Raster], name: str | None = None) -> Joined:
             f"but a pixel of {coarsest.raster.name} is {coarsest.res / finest.res:.1f} times as "
             f"wide as one of {finest.raster.name}; resample one of them first."
         )
-    grid, windows = _whole(placed, finest.grid)
+    grid, windows = _whole(placed, _base(placed, finest))
     parts = tuple(
         Part(_file_of(one.raster), window, _fits(one.raster.grid, grid, window))
         for one, window in zip(placed, windows, strict=True)
@@ -209,6 +216,17 @@ def _one_pixel(grid: GeoGrid) -> tuple[list[float], list[float]]:
     x, y = grid.shape_hw[1] // 2, grid.shape_hw[0] // 2
     points = grid.to_crs_xy([(x, y), (x + 1, y), (x, y + 1)])
     return points[:, 0].tolist(), points[:, 1].tolist()
+
+
+def _base(placed: Sequence[_Placed], finest: _Placed) -> GeoGrid:
+    """The grid whose pixels the whole has: files' own where these are about as fine as the finest.
+
+    What comes from another CRS is never on the pixels of the others, so it had better be that one
+    alone which is resampled, and not all for the sake of a hundredth of its resolution.
+    """
+    own = [one for one in placed if one.is_own and one.res <= finest.res * _ALIKE]
+    alike = Counter(f"{one.res:.6g}" for one in own)
+    return min(own or [finest], key=lambda one: (-alike[f"{one.res:.6g}"], one.res)).grid
 
 
 def _whole(placed: Sequence[_Placed], finest: GeoGrid) -> tuple[GeoGrid, list[Window]]:

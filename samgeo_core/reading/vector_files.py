@@ -245,6 +245,8 @@ def _kml_shape(place: ElementTree.Element) -> shapely.Geometry | None:
     if areas:
         return areas[0] if len(areas) == 1 else shapely.MultiPolygon(areas)
     points = [_lonlat(item.findtext("{*}coordinates") or "") for item in _all(place, "Point")]
+    if len(points) > 1:
+        return shapely.MultiPoint(points)
     return shapely.Point(points[0]) if points else None
 
 

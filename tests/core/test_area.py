@@ -173,3 +173,30 @@ def test_geojson_in_px_is_the_area_of_an_image_without_a_place(tmp_path: Path) -
 
 
 _FEATURE = '{"type":"Feature","properties":{},"geometry":{"type":"Polygon"'
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected_px"),
+    [
+        (shapely.force_3d(shapely.box(*BOX_PX), 812.5), 40 * 40),
+        (shapely.MultiPolygon([shapely.box(*BOX_PX), shapely.box(80, 60, 100, 70)]), 1800),
+        (shapely.Polygon([(20, 10), (60, 50), (60, 10), (20, 50)]), 800),  # a bow tie
+        (shapely.GeometryCollection([shapely.box(*BOX_PX), shapely.Point(1, 1)]), 1600),
+        (shapely.box(-50, -50, 20, 10), 200),  # for the most part beside the raster
+    ],
+    ids=["3d", "multi", "invalid", "collection", "partly beside"],
+)
+@pytest.mark.parametrize("suffix", [".geojson", ".gpkg"])
+def test_polygons_as_they_come(
+    shape: shapely.Geometry, expected_px: int, suffix: str, tmp_path: Path
+) -> None:
+    moved = shapely.transform(
+        shape, lambda xyz: np.column_stack([GRID.to_crs_xy(xyz[:, :2]), xyz[:, 2:]]),
+        include_z=shape.has_z,
+    )  # fmt: skip
+    frame = gpd.GeoDataFrame(geometry=[moved, None, shapely.Polygon()], crs=GRID.crs)
+    path = tmp_path / f"area{suffix}"
+    (frame.to_crs(4326) if suffix == ".geojson" else frame).to_file(path)
+    area = AreaOfInterest.read(path, GRID)
+    assert not area.polygon.has_z
+    assert area.mask(Window.whole(GRID.shape_hw)).sum() == pytest.approx(expected_px, abs=8)

@@ -50,3 +50,22 @@ def test_messages_do_not_tell_where_files_lie(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="can't be read") as refusal:
         _read(path)
     assert str(tmp_path) not in str(refusal.value)
+
+
+def test_kml_of_several_geometries_and_heights_is_read_without_them(tmp_path: Path) -> None:
+    ring = "0,0,100 0,1,120 1,1,80 0,0,100"
+    polygon = (
+        "<Polygon><outerBoundaryIs><LinearRing><coordinates>{}</coordinates></LinearRing>"
+        "</outerBoundaryIs></Polygon>"
+    ).format(ring)
+    points = "".join(f"<Point><coordinates>{x},52,7</coordinates></Point>" for x in (5, 6))
+    places = "".join(
+        f"<Placemark><MultiGeometry>{inner}</MultiGeometry></Placemark>"
+        for inner in (polygon * 2, points)
+    )
+    path = tmp_path / "places.kml"
+    path.write_text(f'<kml xmlns="http://www.opengis.net/kml/2.2">{places}</kml>')
+    shapes = read_vector_file(path, noun="places", most=10).geometry
+    assert [shape.geom_type for shape in shapes] == ["MultiPolygon", "MultiPoint"]
+    assert not shapes.has_z.any()
+    assert shapes[1].bounds == (5, 52, 6, 52)
