@@ -55,9 +55,9 @@ def test_messages_do_not_tell_where_files_lie(tmp_path: Path) -> None:
 def test_kml_of_several_geometries_and_heights_is_read_without_them(tmp_path: Path) -> None:
     ring = "0,0,100 0,1,120 1,1,80 0,0,100"
     polygon = (
-        "<Polygon><outerBoundaryIs><LinearRing><coordinates>{}</coordinates></LinearRing>"
+        f"<Polygon><outerBoundaryIs><LinearRing><coordinates>{ring}</coordinates></LinearRing>"
         "</outerBoundaryIs></Polygon>"
-    ).format(ring)
+    )
     points = "".join(f"<Point><coordinates>{x},52,7</coordinates></Point>" for x in (5, 6))
     places = "".join(
         f"<Placemark><MultiGeometry>{inner}</MultiGeometry></Placemark>"
