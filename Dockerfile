@@ -40,8 +40,10 @@ COPY .streamlit .streamlit
 COPY pages pages
 COPY samgeo_core samgeo_core
 COPY scripts/check_health.py scripts/
+# PYTHONPATH: dask's own commands look beside themselves, not here, for what workers are to do.
 # A named server address keeps Streamlit from asking a service outside for the machine's own.
 ENV PATH=/app/.venv/bin:$PATH \
+    PYTHONPATH=/app \
     PYTHONUNBUFFERED=1 \
     STREAMLIT_BROWSER_SERVER_ADDRESS=localhost \
     SAMGEO_CACHE_DIR=/app/cache \

@@ -242,6 +242,14 @@ def _result(future: Any, region: Region) -> bytes | None:
             "regions (--region, in the app SAMGEO_REGION_PX) or larger machines. "
             "All regions finished before stay; start the run again to go on with them."
         ) from error
+    except RuntimeError as error:
+        # The scheduler says so in words only.
+        if "deserialization of the task graph" not in str(error):
+            raise
+        raise SamGeoError(
+            "The scheduler can't read what it is asked to do: start scheduler and workers with the "
+            "Python environment of this app, and with samgeo_core on their path (pip install -e .)."
+        ) from error
     except (FutureCancelled, OSError) as error:
         if future.status == "error":  # raised by the work, not by the way to the scheduler
             raise

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import anyio
 from starlette.requests import ClientDisconnect, Request
@@ -44,6 +45,10 @@ Handler = Callable[[Request], Awaitable[Response]]
 UPLOAD_THREADS = 4
 PIECE_BYTES = 1 << 20
 """So many bytes of each request are held before they are written."""
+
+DROPPED_BYTES, DROPPED_S = 32 << 20, 10.0
+"""So much of a refused body is read and dropped: a proxy that still sends when the line closes
+answers 502 instead of passing the sentence on."""
 
 VISITOR_HEADER = "x-samgeo-visitor"
 """Says who a browser is that keeps no cookie, as in a frame of another site."""
@@ -169,6 +174,7 @@ def _of_visitor(handler: Callable[[Request, str], Awaitable[Response]]) -> Handl
         try:
             return await handler(request, owner)
         except SamGeoError as error:
+            await _drop_rest(request)
             status = next((code for kind, code in _STATUS if isinstance(error, kind)), None)
             if status is None:
                 raise
@@ -176,6 +182,16 @@ def _of_visitor(handler: Callable[[Request, str], Awaitable[Response]]) -> Handl
             return _refusal(sentence(str(error)), status)
 
     return answer
+
+
+async def _drop_rest(request: Request) -> None:
+    """Read what is still to come of a body, within limits."""
+    dropped = 0
+    with anyio.move_on_after(DROPPED_S), suppress(ClientDisconnect, RuntimeError):
+        async for piece in request.stream():
+            dropped += len(piece)
+            if dropped > DROPPED_BYTES:
+                return
 
 
 def _refusal(told: str, status: int) -> Response:

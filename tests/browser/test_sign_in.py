@@ -57,6 +57,8 @@ def test_only_who_signs_in_comes_in(guarded: Server, visit: Callable[..., Visit]
     assert inside.status == 404
 
     page.get_by_role("button", name="Sign out").click()
+    # The page says so before the browser has been to the address that takes its cookie away.
+    page.wait_for_function("fetch('tiles/abc/1/2/3.png').then(r => r.status === 401)")
     expect(page.get_by_role("heading", name="Sign in to go on")).to_be_visible()
     assert page.request.get(f"{guarded.url}/tiles/abc/1/2/3.png").status == 401
 

@@ -24,6 +24,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(temporary))
+        # The kernel chooses its own; a test before this one may have left another behind.
+        patch.delenv("MPLBACKEND", raising=False)
         NotebookClient(notebook, timeout=600).execute()
     (folder,) = temporary.glob("samgeo-*")
     for cell in notebook.cells:

@@ -77,6 +77,14 @@ def test_every_variable_is_one_that_the_app_reads(services: dict[str, Any]) -> N
     assert set(empty) <= documented
 
 
+def test_dask_finds_what_it_is_to_do(services: dict[str, Any]) -> None:
+    # A command of its own has its own folder on Python's path, not the one it is started in.
+    assert services["scheduler"]["command"][0] == services["worker"]["command"][0] == "dask"
+    (workdir,) = set(re.findall(r"^WORKDIR (\S+)", DOCKERFILE, re.M))
+    assert f"PYTHONPATH={workdir} " in DOCKERFILE
+    assert "COPY samgeo_core samgeo_core" in DOCKERFILE
+
+
 def test_what_is_copied_and_mounted_is_there(services: dict[str, Any]) -> None:
     ignored = (PROJECT_DIR / ".dockerignore").read_text("utf-8").splitlines()
     copied = [line for line in re.findall(r"(?m)^COPY (.+)$", DOCKERFILE) if "--from" not in line]

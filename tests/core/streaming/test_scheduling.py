@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -100,6 +103,32 @@ def test_here_work_stops_when_cancelled_and_errors_travel_up(tmp_path: Path) -> 
 def test_an_address_that_is_none_is_refused(address: str, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="address begins with tcp"):
         map_regions(Shout(tmp_path), PLAN, scheduler=address)
+
+
+@pytest.fixture
+def strange_scheduler(tmp_path: Path) -> Iterator[str]:
+    """Address of a scheduler that was started elsewhere and knows nothing of this library."""
+    file = tmp_path / "scheduler.json"
+    command = ["-m", "distributed.cli.dask_scheduler", "--no-dashboard"]
+    process = subprocess.Popen(
+        [sys.executable, *command, "--port", "0", "--scheduler-file", str(file)],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        end = time.monotonic() + 60
+        while not file.exists() and time.monotonic() < end:
+            time.sleep(0.1)
+        yield json.loads(file.read_text())["address"]
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def test_a_scheduler_without_this_library_is_told(tmp_path: Path, strange_scheduler: str) -> None:
+    with pytest.raises(SamGeoError, match="with samgeo_core on their path"):
+        list(map_regions(Shout(tmp_path), PLAN, scheduler=strange_scheduler))
 
 
 def test_a_scheduler_that_is_not_there_is_told(
