@@ -28,6 +28,7 @@ class RangeServer:
         bytes_per_s: how fast the line is; None doesn't wait.
         ranges: whether it answers with parts.
         broken: how many of the next answers are errors.
+        cut: how many of the next answers end in their middle.
         sent: bytes of bodies.
         requests: how many there were.
     """
@@ -37,6 +38,7 @@ class RangeServer:
     bytes_per_s: float | None = None
     ranges: bool = True
     broken: int = 0
+    cut: int = 0
     sent: int = 0
     requests: int = 0
     port: int = 0
@@ -66,6 +68,15 @@ class RangeServer:
             self.sent += len(body)
             if self.bytes_per_s is not None:
                 time.sleep(len(body) / self.bytes_per_s)
+            is_cut, self.cut = self.cut > 0, max(self.cut - 1, 0)
+        if is_cut:
+            handler.send_response(206)
+            handler.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+            handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            handler.wfile.write(body[: len(body) // 2])
+            handler.close_connection = True
+            return
         answer(handler, body, 206, Content_Range=f"bytes {first}-{last}/{size}", ETag=self.etag)
 
 

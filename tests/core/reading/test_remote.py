@@ -12,10 +12,18 @@ import pytest
 from samgeo_core.config import SegmentConfig
 from samgeo_core.errors import AddressError, FetchError, RasterError, UnsupportedFormatError
 from samgeo_core.net import client
+from samgeo_core.net.addresses import Allowance
 from samgeo_core.reading.raster import Raster
-from samgeo_core.reading.remote import NoRangesError, fetch_whole, look_at, remote_file
+from samgeo_core.reading.remote import (
+    JsonAnswer,
+    NoRangesError,
+    fetch_whole,
+    look_at,
+    remote_file,
+)
 from samgeo_core.reading.remote_blocks import shared_blocks
 from samgeo_core.reading.source import from_json, to_json, traffic_of
+from samgeo_core.reading.stac import StacItem
 from samgeo_core.settings import get_settings
 from samgeo_core.streaming.region_work import ModelFinder, RasterWork, block_hw
 from samgeo_core.streaming.regions import RegionPlan
@@ -180,6 +188,97 @@ def test_stac_item_opens_its_picture_or_bands(make_raster: MakeRaster) -> None:
     assert raster.band_names == ("red", "green", "blue")
     assert raster.band_count == 3
     assert raster.default_bands() == (1, 2, 3)
+
+
+TIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
+
+
+def _item(assets: dict[str, dict[str, object]]) -> StacItem:
+    values = {"type": "Feature", "id": "scene-8", "assets": assets}
+    return StacItem.parse(JsonAnswer("https://example.org/items/8.json", values))
+
+
+@pytest.mark.parametrize(
+    ("href", "told"),
+    [
+        ("http://169.254.169.254/latest/a.tif", "public internet"),
+        ("http://[::ffff:10.0.0.1]/a.tif", "public internet"),
+        ("//192.168.0.1/a.tif", "public internet"),
+        ("https://user:word@example.org/a.tif", "name or password"),
+        ("http://example.org:25/a.tif", "Port 25"),
+    ],
+)
+def test_an_item_leads_no_further_than_an_address(href: str, told: str) -> None:
+    item = _item({"inside": {"href": href, "type": TIFF}})
+    with pytest.raises(AddressError, match=told):
+        item.open(["inside"])
+
+
+@pytest.mark.parametrize(
+    "href",
+    ["file:///etc/passwd.tif", "/vsicurl/http://10.0.0.1/a.tif", "s3://bucket/a.tif", "http://[x/"],
+)
+def test_what_is_no_web_address_is_no_image_of_an_item(href: str) -> None:
+    asset = {"href": href, "type": TIFF}
+    try:
+        item = _item({"odd": asset})
+    except UnsupportedFormatError:
+        return
+    # A path is one of the item's own server, whatever it looks like.
+    assert item.assets[0].url.startswith("https://example.org/")
+
+
+@pytest.mark.parametrize(
+    ("bands", "chosen"),
+    [
+        ({"a": ["red", "green", "blue", "nir"], "b": ["nir"]}, ("a",)),
+        ({"B8": ["nir"], "B4": ["red"], "B3": ["green"], "B2": ["blue"]}, ("B4", "B3", "B2")),
+        ({"B8": ["nir"], "B4": ["red"], "B3": ["green"]}, ("B8", "B4", "B3")),
+        ({"red": [], "green": [], "nir": [], "scl": []}, ("nir", "red", "green")),
+        ({"b": [], "data": []}, ("data",)),
+    ],
+)
+def test_what_an_item_proposes(bands: dict[str, list[str]], chosen: tuple[str, ...]) -> None:
+    assets = {
+        key: {
+            "href": f"{key}.tif", "type": TIFF, "eo:bands": [{"common_name": n} for n in names]
+        }
+        for key, names in bands.items()
+    }  # fmt: skip
+    assert _item(assets).default == chosen
+
+
+def test_a_name_that_leads_inside_the_next_time_is_noticed(
+    make_raster: MakeRaster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_raster(shape_hw=(600, 600), tiled=True, blockxsize=256, blockysize=256)
+    answers = ["127.0.0.1", "192.168.0.1"]
+    guarded = client.GuardedClient(
+        Allowance.parse(("127.0.0.1",)), resolver=lambda host, port: (answers[0],)
+    )
+    for module in ("remote", "remote_blocks"):
+        monkeypatch.setattr(f"samgeo_core.reading.{module}.shared_client", lambda: guarded)
+    with range_server(path) as server:
+        raster = Raster.open(server.url.replace("127.0.0.1", "rebinding.example"))
+        shared_blocks.cache_clear()
+        guarded.close()
+        answers.pop(0)
+        with pytest.raises(RasterError, match="no host that this server can find"):
+            raster.read()
+
+
+def test_a_line_that_breaks_is_tried_again_and_in_the_end_told(make_raster: MakeRaster) -> None:
+    path = make_raster(shape_hw=(600, 600), tiled=True, blockxsize=256, blockysize=256)
+    with range_server(path) as server:
+        raster = Raster.open(server.url)
+        shared_blocks.cache_clear()
+        server.cut = 2
+        np.testing.assert_array_equal(raster.read().rgb, Raster.open(path).read().rgb)
+        shared_blocks.cache_clear()
+        server.cut = 10**6
+        with pytest.raises(RasterError, match="connection") as told:
+            raster.read()
+        assert "secret" not in str(told.value)
 
 
 def test_first_look_needs_one_request(huge: Path) -> None:

@@ -169,6 +169,38 @@ def test_files_of_another_kind_of_run_dont_stay_beside_the_results(
     }  # fmt: skip
 
 
+def test_an_index_is_a_channel_and_another_one_another_question(tmp_path: Path) -> None:
+    drawn = read(bright_scene(tmp_path / "drawn.tif")).astype(np.uint16)
+    bright = drawn >= 128
+    data = np.stack([np.where(bright, 3000, 900), np.where(bright, 400, 1500)]).astype(np.uint16)
+    scene = Raster.open(
+        write_raster(tmp_path / "s2.tif", data=data, descriptions=("nir", "red"), tiled=True,
+                     blockxsize=64, blockysize=64)
+    )  # fmt: skip
+    config = SegmentConfig(bands=("ndvi",), stretch="signed")
+    token, log, out_dir = CancelToken(), tmp_path / "log", tmp_path / "out"
+    finder = BrightPartsFinder(log=log)
+
+    def stop(progress: Progress) -> None:
+        if calls(log) >= 9:
+            token.cancel()
+
+    with pytest.raises(CancelledError):
+        segment_to_folder(scene, out_dir, config, OPTIONS, finder=finder,
+                          monitor=Monitor(stop, token))  # fmt: skip
+    record = segment_to_folder(scene, out_dir, config, OPTIONS, finder=finder)
+    assert (calls(log), record["streaming"]["resumed"]) == (25, 9)
+    assert record["parameters"]["bands"] == ("ndvi",)
+    assert record["stretch"]["bands"] == ["(b1 - b2) / (b1 + b2)"] * 3
+    np.testing.assert_array_equal(read(out_dir / "labels.tif") > 0, bright)
+    # Other words for it are the same question, another formula is another.
+    for channel, asked in (("(nir - red) / (nir + red)", 0), ("nir / (nir + red)", 25)):
+        log.write_text("")
+        other = SegmentConfig(bands=(channel,), stretch="signed")
+        segment_to_folder(scene, out_dir, other, OPTIONS, finder=finder)
+        assert calls(log) == asked, channel
+
+
 def test_a_changed_source_is_noticed(tmp_path: Path) -> None:
     log, path = tmp_path / "log", tmp_path / "scene.tif"
     bright_scene(path, 256)
