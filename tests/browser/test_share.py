@@ -195,6 +195,7 @@ def test_the_owner_makes_a_link_with_the_panel(
     meta.write_text(meta.read_text().replace('"tester"', f'"{"A" * 22}"'))
     owner.context.grant_permissions(["clipboard-read", "clipboard-write"])
     owner.goto(f"{server_below.url}/result?run={run.run_id}")
+    owner.wait_for_load_state("networkidle")
     owner.get_by_text("Share", exact=True).click()
     owner.get_by_role("button", name="Create link").click()
     owner.get_by_role("button", name="Copy link").click()
