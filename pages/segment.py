@@ -21,6 +21,7 @@ from pages.ui.map import (
 from pages.ui.preflight_panel import preflight_panel, take_remedies
 from pages.ui.run_panel import is_active, run_panel
 from pages.ui.segment_form import Choice, segment_form
+from pages.ui.settings_bands import apply_bands
 from pages.ui.settings_link import copy_settings, take_settings
 from pages.ui.state import current_run, get_state
 from pages.ui.text import duration_s
@@ -130,7 +131,7 @@ def _map(
 
 def _page() -> None:
     take_settings()
-    scene = require_scene()
+    scene = apply_bands(require_scene())
     run = current_run()
     if run is not None and run.scene_id != scene.scene_id:
         run = None
@@ -139,7 +140,7 @@ def _page() -> None:
     with left:
         choice = segment_form(scene)
         choice = Choice(with_scale(scene, choice.config), choice.usable)
-        copy_settings()
+        copy_settings(scene)
         inside_area = inside_panel(scene)
         part = _limited(preflight_panel(scene, choice.config, choice.usable), inside_area)
     with right:

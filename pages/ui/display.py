@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui.errors import friendly
 from pages.ui.facts import Look
+from pages.ui.state import get_state
 from samgeo_core.reading.band_roles import role_named
 from samgeo_core.reading.channels import COMPOSITES, INDICES, BandBook, Channel
 from samgeo_core.reading.raster import Raster
@@ -60,6 +61,9 @@ _COMPOSITES = {
 def display_form(scene: Scene) -> None:
     """Bands for red, green and blue, and the stretch; applied together."""
     raster = scene.raster
+    if scene.owner != get_state().owner:
+        st.caption(_("Only who opened the image can change how it is shown."))
+        return
     _composites(scene, raster.book)
     with st.form(f"display_{scene.scene_id}", border=False):
         bands = _channel_choice(scene, scene.display.bands or raster.default_bands())
@@ -79,7 +83,7 @@ def display_form(scene: Scene) -> None:
 
 def _show(scene: Scene, bands: Sequence[Channel], stretch: StretchMode) -> None:
     with friendly():
-        get_context().store.set_display(scene.scene_id, bands, stretch)
+        get_context().store.set_display(scene.scene_id, bands, stretch, get_state().owner)
         st.rerun()
 
 

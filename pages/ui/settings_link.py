@@ -12,17 +12,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import streamlit as st
 
 from pages.ui.map import base_url
 from pages.ui.parameters import CONTROLS, PREFIX, PRESETS, Control, has_sliders, preset_value
 from pages.ui.purpose_choice import PURPOSE_KEY
+from pages.ui.settings_bands import Bands, bands_of, keep_bands, read_bands
 from pages.ui.share_copy import copy_button
 from pages.ui.text import plain
 from samgeo_core.models.registry import MODELS
 from samgeo_core.purposes import EVERYTHING, PURPOSES
+from samgeo_core.web.records import Scene
 from samgeo_core.web.urls import base_path
 from samgeo_core.words import _
 
@@ -43,6 +45,7 @@ class Settings:
         values: sliders that differ from the preset, by name.
         refused: parts that are none, as they came.
         purpose: what is looked for.
+        bands: how the image is shown, and what the model sees; None leaves it as it is.
     """
 
     model: str | None
@@ -50,6 +53,7 @@ class Settings:
     values: Mapping[str, float]
     refused: tuple[str, ...] = ()
     purpose: str = EVERYTHING
+    bands: Bands | None = None
 
 
 def written(settings: Settings) -> str:
@@ -59,6 +63,8 @@ def written(settings: Settings) -> str:
         parts.append(f"purpose.{settings.purpose}")
     parts.append(f"preset.{settings.preset}")
     parts += [f"{name}.{value:g}" for name, value in settings.values.items()]
+    if settings.bands is not None:
+        parts.append(f"bands.{settings.bands.text}")
     return "~".join(parts)
 
 
@@ -69,7 +75,7 @@ def read(text: str) -> Settings | None:
         return None
     controls = {control.name: control for control in CONTROLS}
     model, preset, values, refused = None, "everything", {}, []
-    purpose = EVERYTHING
+    purpose, bands = EVERYTHING, None
     for part in parts:
         name, _sep, value = part.partition(".")
         if name == "model" and value in MODELS:
@@ -78,11 +84,13 @@ def read(text: str) -> Settings | None:
             preset = value
         elif name == "purpose" and value in PURPOSES:
             purpose = value
+        elif name == "bands" and (shown := read_bands(value)) is not None:
+            bands = shown
         elif name in controls and (number := _number(controls[name], value)) is not None:
             values[name] = number
         else:
             refused.append(part)
-    return Settings(model, preset, values, tuple(refused), purpose)
+    return Settings(model, preset, values, tuple(refused), purpose, bands)
 
 
 def _number(control: Control, text: str) -> float | None:
@@ -110,7 +118,7 @@ def take_settings() -> None:
             st.button("OK", key="settings_seen", on_click=_forget)
 
 
-def copy_settings() -> None:
+def copy_settings(scene: Scene) -> None:
     """Draw the button that copies the link to the parameters at hand."""
     state, preset = st.session_state, str(st.session_state[f"{PREFIX}preset"])
     names = [control.name for control in CONTROLS] if has_sliders() else []
@@ -120,10 +128,13 @@ def copy_settings() -> None:
         if state.get(PREFIX + name, preset_value(preset, name)) != preset_value(preset, name)
     }
     purpose = str(state.get(PURPOSE_KEY, EVERYTHING))
-    settings = Settings(str(state.get("model", "")) or None, preset, values, purpose=purpose)
+    settings = Settings(
+        str(state.get("model", "")) or None, preset, values, purpose=purpose, bands=bands_of(scene)
+    )
     parts = urlsplit(st.context.url or "")
     origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
-    link = f"{origin}{base_path(base_url())}/segment?{PARAM}={written(settings)}"
+    told = quote(written(settings), safe="~,")
+    link = f"{origin}{base_path(base_url())}/segment?{PARAM}={told}"
     copy_button(_("Copy settings link"), link, key="copy_settings")
 
 
@@ -135,6 +146,7 @@ def _apply(settings: Settings) -> None:
     state: Any = st.session_state
     if settings.model is not None:
         state["model"] = settings.model
+    keep_bands(settings.bands)
     state[PURPOSE_KEY] = settings.purpose
     state[f"{PREFIX}preset"] = settings.preset
     for control in CONTROLS:
@@ -154,6 +166,8 @@ def _told(settings: Settings | None) -> str:
     if settings.purpose != EVERYTHING:
         parts.insert(0, _("looking for {name}").format(name=_(PURPOSES[settings.purpose].title)))
     parts += [f"{titles[name]} {value:g}" for name, value in settings.values.items()]
+    if settings.bands is not None:
+        parts.append(_("bands {bands}").format(bands=settings.bands.text))
     told = _("Taken from the link: {parts}.").format(parts=plain("; ".join(parts)))
     if settings.refused:
         left = ", ".join(part[:40] for part in settings.refused[:5])

@@ -114,7 +114,7 @@ def test_bands_and_stretch_are_kept(
     scene = context.store.add_scene(
         make_raster(bands=4, dtype="uint16", shape_hw=(300, 300)), "x.tif", OWNER
     )
-    app = open_page(scene=scene)
+    app = open_page(scene=scene, owner=OWNER)
     app.selectbox(key="band_Red").set_value(4)
     next(button for button in app.button if button.label == "Apply").click().run()
     assert not app.exception
@@ -130,7 +130,7 @@ def test_composites_are_one_click_where_bands_are_known(
         for band, name in enumerate(("B02", "B03", "B04", "B08"), start=1):
             file.set_band_description(band, name)
     scene = context.store.add_scene(path, "s2.tif", OWNER)
-    app = open_page(scene=scene)
+    app = open_page(scene=scene, owner=OWNER)
     assert [app.selectbox(key=f"band_{c}").value for c in ("Red", "Green", "Blue")] == [3, 2, 1]
     app.button(key="composite_ndvi_nir_red").click().run()
     assert not app.exception
@@ -143,7 +143,7 @@ def test_composites_are_one_click_where_bands_are_known(
     next(button for button in app.button if button.label == "Apply").click().run()
     assert context.store.scene(scene.scene_id).display.bands[0] == "(b2 - b4) / (b2 + b4)"
     context.store.set_display(scene.scene_id, ("b4/b3", 4, 3))
-    app = open_page(scene=context.store.scene(scene.scene_id))
+    app = open_page(scene=context.store.scene(scene.scene_id), owner=OWNER)
     assert app.selectbox(key="band_Red").value == "b4 / b3"
 
 
@@ -153,8 +153,18 @@ def test_no_composites_where_bands_are_unknown(
     path = make_raster(bands=5, dtype="uint16", shape_hw=(300, 300))
     with rasterio.open(path, "r+") as file:
         file.colorinterp = (ColorInterp.undefined,) * 5
-    app = open_page(scene=context.store.add_scene(path, "x.tif", OWNER))
+    app = open_page(scene=context.store.add_scene(path, "x.tif", OWNER), owner=OWNER)
     assert not [button for button in app.button if str(button.key).startswith("composite_")]
+
+
+def test_who_follows_a_link_changes_no_bands(
+    open_page: OpenPage, context: AppContext, make_raster: MakeRaster
+) -> None:
+    path = make_raster(bands=4, shape_hw=(300, 300))
+    app = open_page(scene=context.store.add_scene(path, "x.tif", OWNER), owner="somebody else")
+    assert not [box for box in app.selectbox if str(box.key).startswith("band_")]
+    assert not [button for button in app.button if button.label == "Apply"]
+    assert "Only who opened the image" in " ".join(caption.value for caption in app.caption)
 
 
 def test_an_image_without_data_cannot_be_segmented(
