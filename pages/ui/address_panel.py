@@ -65,7 +65,8 @@ def mosaic_panel() -> None:
         st.caption(
             _(
                 "Images that lie beside each other become one, without being copied. They need the "
-                "same bands and value type; the first one chosen lies on top."
+                "same bands and value type; the first one chosen lies on top. Images of one band "
+                "each with the same pixels become its bands."
             )
         )
         if len(scenes) > 1:

@@ -151,7 +151,9 @@ def _band_label(raster: Raster, number: int) -> str:
     said = "" if role is None else _(_ROLES[role])
     if name == f"Band {number}":
         return f"{number}: {said}" if said else str(number)
-    if not said or role_named(name) == role:
+    if role is not None and role_named(name) == role:
+        return f"{number}: {said}"
+    if not said:
         return f"{number}: {name}"
     return f"{number}: {name} · {said}"
 

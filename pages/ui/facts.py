@@ -7,8 +7,8 @@ from typing import Literal
 
 from pages.ui.text import length_m, percent, size_bytes
 from samgeo_core.reading.raster import Raster
-from samgeo_core.reading.source import traffic_of
-from samgeo_core.words import _
+from samgeo_core.reading.source import Joined, traffic_of
+from samgeo_core.words import _, ngettext
 
 COARSE_GSD_M = 5.0
 MUCH_NODATA_SHARE = 0.3
@@ -76,11 +76,14 @@ def raster_facts(raster: Raster, look: Look) -> list[Fact]:
         Fact(_("Bands"), f"{raster.band_count} × {raster.dtype}"),
         Fact(_("Coordinate system"), _crs_name(raster)),
         Fact(_("Without data"), percent(1 - look.valid_share)),
-        Fact(_("File"), f"{_format_name(raster)}, {size_bytes(raster.size_bytes)}"),
+        _file_fact(raster),
     ]
     traffic = traffic_of(raster.source)
     if traffic is not None:
-        read = _("{read} of {size}; requests: {n:,}").format(
+        # What several images read of one file counts for all of them, so it may be more than that.
+        is_part = traffic.received_bytes < raster.size_bytes
+        told = _("{read} of {size}; requests: {n:,}") if is_part else _("{read}; requests: {n:,}")
+        read = told.format(
             read=size_bytes(traffic.received_bytes),
             size=size_bytes(raster.size_bytes),
             n=traffic.requests,
@@ -152,6 +155,15 @@ def _notes(raster: Raster) -> list[Advice]:
     if width * height > MANY_PIXELS:
         found.append(_("This is a large image: try the settings on a small area first."))
     return [Advice("note", text) for text in found]
+
+
+def _file_fact(raster: Raster) -> Fact:
+    size = size_bytes(raster.size_bytes)
+    if isinstance(raster.source, Joined):
+        n = len(raster.source.parts)
+        told = ngettext("{n:,} image, {size}", "{n:,} images, {size}", n).format(n=n, size=size)
+        return Fact(_("Files"), told)
+    return Fact(_("File"), f"{_format_name(raster)}, {size}")
 
 
 def _format_name(raster: Raster) -> str:
