@@ -148,11 +148,13 @@ def _pictures(shown: Preview | None) -> None:
     left.image(
         shown.before,
         caption=_("Pixel edges: {corners:,} corners").format(corners=shown.corners[0]),
+        alt=_("Outlines along the edges of pixels"),
         width="stretch",
     )
     right.image(
         shown.after,
         caption=_("In the file: {corners:,} corners").format(corners=shown.corners[1]),
+        alt=_("The same outlines as they are in files"),
         width="stretch",
     )
     told = []

@@ -101,7 +101,7 @@ def _chart(figures: AreaFigures) -> dict[str, Any]:
         "description": _("Objects by area: {summary}").format(summary=_summary(figures)),
         # The chart's own words for each bar are English: its description and the table say more.
         "config": {"aria": False},
-        "mark": {"type": "rect", "stroke": "transparent", "strokeWidth": 1},
+        "mark": {"type": "rect", "stroke": "transparent", "strokeWidth": 1, "aria": False},
         "encoding": {
             "x": {
                 "field": "low",

@@ -128,7 +128,7 @@ def _fresh(run: Run, links: list[Share]) -> None:
     embed = _embed(link, share.text.title)
     as_code, as_frame = st.tabs([_("QR code"), _("Embed")])
     with as_code:
-        st.image(qr_svg(link), width=220)
+        st.image(qr_svg(link), width=220, alt=_("QR code of the link"))
         st.caption(_("For the camera of a phone."))
     with as_frame:
         st.code(embed, language="html", wrap_lines=True)

@@ -85,7 +85,8 @@ def open_all(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "theme"), [*((path, "light") for path in PATHS), (PATHS[-1], "dark")]
+    ("path", "theme"),
+    [*((path, "light") for path in PATHS), (PATHS[2], "dark"), (PATHS[-1], "dark")],
 )
 def test_pages_have_no_serious_findings(
     server: Server, own_run: Run, visit: Callable[..., Visit], path: str, theme: str
