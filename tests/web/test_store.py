@@ -242,3 +242,13 @@ class TestCleanUp:
 )
 def test_names_become_one_short_line(name: str, expected: str) -> None:
     assert clean_name(name) == expected
+
+
+def test_the_name_of_an_upload_tells_what_its_bands_show(
+    store: Store, make_raster: MakeRaster
+) -> None:
+    path = make_raster("a.tif", bands=2, descriptions=("B5", "B4"))
+    landsat = store.add_scene(path, "LC08_L1TP_195026.tif", OWNER)
+    assert landsat.raster.roles == ("nir", "red")
+    assert landsat.raster.name == "LC08_L1TP_195026.tif"
+    assert store.add_scene(path, "a.tif", OWNER).raster.roles == (None, None)
