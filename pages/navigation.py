@@ -21,5 +21,5 @@ page = st.navigation(
 with friendly():
     require_sign_in()
     read_address()
-    top_bar()
+    top_bar(page.url_path)
     page.run()

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from PIL import Image
@@ -34,6 +34,7 @@ SAMPLE = "salt-ponds"
 WAIT_MS = 120_000
 RUN_S = 900
 COLORS = 200
+_RUN_ID = "(new URLSearchParams(location.search).get('run') || '')"
 
 
 @contextmanager
@@ -108,12 +109,11 @@ class Camera:
         """Press a button that starts a run; returns its id."""
         before = self._run_id()
         self.press(key)
-        _wait(lambda: self._run_id() != before, 180, "the run never began")
+        self.page.wait_for_function(f"before => {_RUN_ID} !== before", arg=before)
         return self._run_id()
 
     def _run_id(self) -> str:
-        (run_id,) = parse_qs(urlsplit(self.page.url).query).get("run", [""])
-        return run_id
+        return str(self.page.evaluate(_RUN_ID))
 
     def map(self, name: str) -> Frame:
         """The document of a page's map, once its tiles are there."""
@@ -211,6 +211,8 @@ def main() -> None:
         desk = browser.new_context(
             viewport={"width": 1280, "height": 860}, locale=arguments.language
         )
+        # Who has been here before: the tour would lie over the pictures.
+        desk.add_init_script("localStorage.setItem('samgeo_tour', 'seen')")
         camera = Camera(desk.new_page(), url, arguments.out)
         link = share(url, data_dir, walk(camera, data_dir))
         phone = browser.new_context(

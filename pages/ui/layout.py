@@ -13,6 +13,7 @@ from pages.ui.facts import Advice, Fact
 from pages.ui.sign_in import sign_out_button
 from pages.ui.state import current_scene, get_state
 from pages.ui.text import markup
+from pages.ui.tour import tour
 from pages.ui.words import language_buttons
 from samgeo_core.web.records import Scene
 from samgeo_core.words import _, sentence
@@ -21,6 +22,8 @@ TITLE = "SamGeo Studio"
 OPEN, SEGMENT, PICK, RESULT = "open.py", "segment.py", "pick.py", "result.py"
 """The pages, as `st.page_link` and `st.switch_page` name them beside the navigation script."""
 
+_STEPS = {"segment": 1, "pick": 1, "result": 2}
+"""At which step of the tour a page is, by its part of the address."""
 _HERE = Path(__file__).parent
 LOGO = _HERE / "logo.svg"
 _ADVICE_ICONS = {
@@ -37,23 +40,38 @@ def _logo() -> str:
     return f'<img src="data:image/svg+xml;base64,{content}" alt="">'
 
 
-def top_bar() -> None:
-    """Brand, steps and the image at hand; and the sentence that waits to be shown once."""
+def top_bar(page: str = "") -> None:
+    """Brand, steps and the image at hand; and the sentence that waits to be shown once.
+
+    Args:
+        page: the page's part of the address.
+    """
     st.html(_HERE / "style.css")
     state = get_state()
     scene = current_scene()
     with st.container(key="topbar", horizontal=True, vertical_alignment="center", gap="medium"):
         st.html(f'<div class="studio-brand">{_logo()}<span>{TITLE}</span></div>', width="content")
         with st.container(key="steps", horizontal=True, gap="xxsmall", width="content"):
+            without = _("Open an image first.") if scene is None else None
             st.page_link(OPEN, label=f"1 {_('Open')}")
-            st.page_link(SEGMENT, label=f"2 {_('Segment')}", disabled=scene is None)
-            st.page_link(PICK, label=_("or Pick"), disabled=scene is None)
-            st.page_link(RESULT, label=f"3 {_('Result')}", disabled=state.run_id is None)
+            st.page_link(SEGMENT, label=f"2 {_('Segment')}", disabled=scene is None, help=without)
+            st.page_link(PICK, label=_("or Pick"), disabled=scene is None, help=without)
+            idle = state.run_id is None
+            first = _("Run the segmentation, or save picked objects, first.") if idle else None
+            st.page_link(RESULT, label=f"3 {_('Result')}", disabled=idle, help=first)
         if scene is not None:
             name = markup(scene.name)
             st.html(f'<div class="studio-scene" title="{name}">{name}</div>', width="content")
-        language_buttons()
-        sign_out_button()
+        with st.container(
+            key="topend",
+            horizontal=True,
+            vertical_alignment="center",
+            gap="xsmall",
+            width="content",
+        ):
+            language_buttons()
+            tour(fresh=scene is None and state.run_id is None, step=_STEPS.get(page, 0))
+            sign_out_button()
     if state.flash:
         st.warning(sentence(state.flash), icon=":material/warning:")
         state.flash = None

@@ -40,6 +40,9 @@ ARGUMENTS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 
+TOUR_SEEN = "try { localStorage.setItem('samgeo_tour', 'seen') } catch {}"
+"""What makes a browser one that has been here before: the tour doesn't open by itself."""
+
 
 @dataclass
 class Server:
@@ -164,7 +167,10 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
-    """Open a page: ``visit(url, width=1280)``; at the end nothing foreign or broken was met."""
+    """Open a page: ``visit(url, width=1280)``; at the end nothing foreign or broken was met.
+
+    With ``newcomer=True`` the browser has never been here.
+    """
     visits: list[Visit] = []
 
     def open_it(
@@ -174,6 +180,7 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
         height: int = 900,
         touch: bool = False,
         locale: str = "en-US",
+        newcomer: bool = False,
     ) -> Visit:
         context = chromium.new_context(
             locale=locale,
@@ -183,6 +190,8 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
             is_mobile=touch,
         )
         context.set_default_timeout(WAIT_MS)
+        if not newcomer:
+            context.add_init_script(TOUR_SEEN)
         made = Visit(context.new_page())
         visits.append(made)
 
