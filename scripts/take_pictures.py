@@ -33,7 +33,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 SAMPLE = "salt-ponds"
 WAIT_MS = 120_000
 RUN_S = 900
-COLORS = 200
+COLORS = 128
 _RUN_ID = "(new URLSearchParams(location.search).get('run') || '')"
 
 
@@ -168,7 +168,7 @@ def pick(camera: Camera) -> None:
     frame.wait_for_selector(".leaflet-container[data-ready=true]", timeout=3 * WAIT_MS)
     box = camera.page.locator("[class*='st-key-map_pick'] iframe").bounding_box()
     assert box is not None
-    camera.page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.55 * box["height"])
+    camera.page.mouse.click(box["x"] + 0.484 * box["width"], box["y"] + 0.33 * box["height"])
     camera.page.wait_for_timeout(4000)
     camera.settle()
     camera.take("pick")
