@@ -24,12 +24,13 @@ def _welcome() -> None:
     st.markdown(_("Drop in an image or take a sample. Images stay on this server."))
     upload_box()
     server_files()
-    address_panel()
-    mosaic_panel()
-    basemap_panel()
     recent_scenes()
     st.subheader(_("Or start with a sample"), anchor=False)
     sample_gallery()
+    st.subheader(_("Other ways to an image"), anchor=False)
+    address_panel()
+    mosaic_panel()
+    basemap_panel()
     your_data()
 
 
@@ -49,6 +50,7 @@ def _show_scene(scene: Scene) -> None:
             icon_position="right",
             disabled=not usable,
             width="stretch",
+            help=_("Choose what to look for, and run."),
         ):
             st.switch_page(SEGMENT)
         st.page_link(PICK, label=_("Or pick single objects"), icon=":material/ads_click:")

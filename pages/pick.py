@@ -47,10 +47,23 @@ def _work(scene: Scene, session: PickSession) -> None:
             else _("Save as result")
         )
         if st.button(
-            label, key="save", type="primary", disabled=not picked, icon=":material/save:"
+            label,
+            key="save",
+            type="primary",
+            disabled=not picked,
+            icon=":material/save:",
+            help=_(
+                "Writes masks, outlines and layers of these objects, and shows them on the "
+                "page Result."
+            ),
         ):
             _save(scene, session)
-        if picked and st.button(_("New list"), key="new_list", icon=":material/playlist_add:"):
+        if picked and st.button(
+            _("New list"),
+            key="new_list",
+            icon=":material/playlist_add:",
+            help=_("The objects of this list stay in what you saved; picking begins anew."),
+        ):
             new_list(scene)
             st.rerun()
         st.caption(_("Clicks are kept as you go: a reload finds them again."))

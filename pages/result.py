@@ -12,7 +12,7 @@ from pages.ui.edit_panel import edit_panel, is_owner
 from pages.ui.export_panel import export_panel
 from pages.ui.figures_panel import figures_panel
 from pages.ui.filters_address import read_filters, write_filters
-from pages.ui.layout import OPEN, PICK, SEGMENT, empty
+from pages.ui.layout import PICK, SEGMENT, empty, lead_to, no_scene
 from pages.ui.map import (
     MapView,
     base_url,
@@ -28,7 +28,7 @@ from pages.ui.objects_table import object_table, table_of
 from pages.ui.run_panel import is_active, run_panel
 from pages.ui.selection import map_key, selection_of
 from pages.ui.share_panel import share_panel
-from pages.ui.state import current_run
+from pages.ui.state import current_run, current_scene
 from pages.ui.teach_panel import not_offered, teach_panel
 from pages.ui.text import count, percent
 from samgeo_core.edits.history import EditHistory
@@ -69,7 +69,12 @@ def _explore(run: Run) -> None:
             editing = edit_panel(chosen)
             taught = teach_panel(chosen, at_hand)
             compared = compare_panel(chosen)
-        with st.popover(_("Style"), icon=":material/palette:", width="stretch"):
+        with st.popover(
+            _("Style"),
+            icon=":material/palette:",
+            width="stretch",
+            help=_("Colours, width and opacity of what lies on the map; files don't change."),
+        ):
             style, opacity = style_controls()
         has_place = area_column(source) == "area_m2"
         download_links(run, chosen.query, has_place=has_place)
@@ -79,6 +84,8 @@ def _explore(run: Run) -> None:
         # NOTE: numbers of objects change with rule and edits: a choice of one doesn't outlive them.
         key = f"table_{run.run_id}_{'_'.join(map('='.join, sorted(chosen.query.items())))}"
         picked = _table(table_of(chosen), area_column(source), key)
+        if not len(chosen.objects) and rule_query(source.rule, rule):
+            reset_button(source, "empty", _("Show all as segmented"))
         if "teaching" in taught and at_hand.follow_table(picked):
             st.rerun()
     with outlines:
@@ -110,7 +117,12 @@ def _look_through(run: Run) -> None:
         _choose_again(run)
         not_offered(run)
         compare_not_offered(run)
-        with st.popover(_("Style"), icon=":material/palette:", width="stretch"):
+        with st.popover(
+            _("Style"),
+            icon=":material/palette:",
+            width="stretch",
+            help=_("Colours, width and opacity of what lies on the map; files don't change."),
+        ):
             style, opacity = style_controls()
         download_links(run, {}, has_place=has_place)
         share_panel(run, {}, has_place=has_place)
@@ -203,7 +215,11 @@ def _nothing_found(run: Run) -> None:
     )
     if run.is_streamed and run.record.get("n_candidates"):
         _choose_again(run)
-    st.page_link(SEGMENT, label=_("Change the settings"), icon=":material/arrow_back:")
+    lead_to(
+        SEGMENT,
+        _("Change the settings"),
+        _("There the thresholds are lowered and the grid is made denser."),
+    )
     scene = get_context().store.scene(run.scene_id)
     has_place = scene.raster.grid.crs is not None
     download_links(run, {}, has_place=has_place)
@@ -211,11 +227,19 @@ def _nothing_found(run: Run) -> None:
     _map(run, MapView(**objects_source(run), editing=editing) if editing else MapView())
 
 
+def _no_result() -> None:
+    if current_scene() is None:
+        no_scene(_("There is no result yet."))
+        return
+    empty(_("There is no result yet."), _("Run the segmentation, or pick single objects."))
+    lead_to(SEGMENT, _("Go to Segment"), _("Choose what to look for, and run."))
+    st.page_link(PICK, label=_("Or pick single objects"), icon=":material/ads_click:")
+
+
 def _page() -> None:
     run = current_run()
     if run is None:
-        empty(_("There is no result yet."), _("Open an image and run the segmentation first."))
-        st.page_link(OPEN, label=_("Open an image"), icon=":material/arrow_back:")
+        _no_result()
         return
     if run.state != "done" or is_active(run):
         run_panel(run)

@@ -65,7 +65,12 @@ def _actions(
                 estimates.seconds(area.shape_hw, choice.config, regions, scene.scene_id)
             )
             if st.button(
-                _("Try out · about {about}").format(about=about), key="try_out", disabled=blocked
+                _("Try out · about {about}").format(about=about),
+                key="try_out",
+                disabled=blocked,
+                help=_(
+                    "Segments only the dashed square, to see quickly whether the settings suit."
+                ),
             ):
                 _start(scene, choice, area)
         shape_hw = _shape_hw(scene, part)
@@ -75,7 +80,13 @@ def _actions(
             label = _("Run on this part · about {about}")
         if isinstance(part, AreaOfInterest):
             label = _("Run inside the area · about {about}")
-        if st.button(label.format(about=about), key="run", type="primary", disabled=blocked):
+        if st.button(
+            label.format(about=about),
+            key="run",
+            type="primary",
+            disabled=blocked,
+            help=_("The run goes on when you close this page; its address finds it again."),
+        ):
             _start(scene, choice, part)
     return area
 

@@ -47,7 +47,11 @@ def address_panel() -> None:
                 height=68,
                 help=_("It must open without signing in, and begin with https:// or http://."),
             )
-            if st.form_submit_button(_("Open the address"), icon=":material/link:"):
+            if st.form_submit_button(
+                _("Open the address"),
+                icon=":material/link:",
+                help=_("Looks at what lies there, before anything large is fetched."),
+            ):
                 with friendly(), st.spinner(_("Looking at the address …")):
                     _open(text)
         _choose_assets()
@@ -83,8 +87,14 @@ def _mosaic_of_scenes(scenes: list[Scene]) -> None:
         format_func=names.__getitem__,
         key="mosaic_scenes",
         placeholder=_("Choose two or more"),
+        help=_("The first one chosen lies on top where images overlap."),
     )
-    if st.button(_("Open as one image"), key="open_mosaic", disabled=len(chosen) < 2):
+    if st.button(
+        _("Open as one image"),
+        key="open_mosaic",
+        disabled=len(chosen) < 2,
+        help=_("Nothing is copied: pixels are read from the images themselves."),
+    ):
         with friendly():
             by_id = {scene.scene_id: scene for scene in scenes}
             first = by_id[chosen[0]].name
@@ -102,8 +112,13 @@ def _mosaic_of_folder(folders: list[Path]) -> None:
             folders,
             format_func=lambda folder: _label(folder, root),
             key="mosaic_folder",
+            help=_("Folders that hold two or more images."),
         )
-        if st.button(_("Open the folder as one image"), key="open_folder"):
+        if st.button(
+            _("Open the folder as one image"),
+            key="open_folder",
+            help=_("Images of the folder itself count, those of its subfolders don't."),
+        ):
             with friendly():
                 _take_in(source_of(rasters_in(chosen)), chosen.name, "mosaic")
 
@@ -146,7 +161,12 @@ def _choose_assets() -> None:
         key="address_assets",
         help=_("One image, or several bands of the same resolution, which become one image."),
     )
-    if st.button(_("Open the item"), key="open_item", disabled=not chosen):
+    if st.button(
+        _("Open the item"),
+        key="open_item",
+        disabled=not chosen,
+        help=_("Only what you look at is fetched."),
+    ):
         with friendly():
             _take_in(item.open(chosen), item.item_id, "address")
 
@@ -158,7 +178,12 @@ def _offer_whole() -> None:
     url, why = offered
     show_error(why)
     label = _("Fetch all of it, if it has at most {size}").format(size=size_bytes(SMALL_FILE_BYTES))
-    if st.button(label, key="fetch_whole", icon=":material/download:"):
+    if st.button(
+        label,
+        key="fetch_whole",
+        icon=":material/download:",
+        help=_("The server copies the file once, as it can't be read in parts."),
+    ):
         with friendly():
             context, owner = get_context(), get_state().owner
             check_storage(context.store, context.settings, owner, SMALL_FILE_BYTES)

@@ -27,8 +27,13 @@ def area_controls(scene: Scene) -> Window | None:
         key=f"area_{scene.scene_id}",
         width=170,
         persist_state="session",
+        help=_("Side of the square that a try-out segments, in pixels of the image."),
     )
-    with st.popover(_("Place"), icon=":material/my_location:"):
+    with st.popover(
+        _("Place"),
+        icon=":material/my_location:",
+        help=_("Type where the square lies, instead of clicking the map."),
+    ):
         st.caption(_("Click the map, or give the centre of the area in pixels."))
         _center_inputs(shape_hw)
     return area_window(shape_hw, side, get_state().center_px)
@@ -40,8 +45,22 @@ def _center_inputs(shape_hw: ShapeHW) -> None:
     # The map moves the area too, so the numbers follow the state and not the other way round.
     st.session_state[_X], st.session_state[_Y] = int(x), int(y)
     across, down = st.columns(2)
-    across.number_input(_("From the left"), 0, width - 1, key=_X, on_change=_move)
-    down.number_input(_("From the top"), 0, height - 1, key=_Y, on_change=_move)
+    across.number_input(
+        _("From the left"),
+        0,
+        width - 1,
+        key=_X,
+        on_change=_move,
+        help=_("Column of the square's middle, px; a click on the map sets it, too."),
+    )
+    down.number_input(
+        _("From the top"),
+        0,
+        height - 1,
+        key=_Y,
+        on_change=_move,
+        help=_("Row of the square's middle, px; a click on the map sets it, too."),
+    )
 
 
 def _move() -> None:

@@ -52,22 +52,36 @@ def _buttons(order: AreaOrder) -> None:
     desk, state = get_context().basemaps, get_state()
     with friendly():
         if order.is_active:
-            if st.button(_("Cancel"), key=f"basemap_cancel_{order.order_id}"):
+            if st.button(
+                _("Cancel"),
+                key=f"basemap_cancel_{order.order_id}",
+                help=_("Stops fetching tiles; those that came stay in the cache."),
+            ):
                 desk.cancel(order.order_id, state.owner)
                 st.rerun()
             return
         if order.state == "done" and st.button(
-            _("Open this area"), key=f"basemap_open_{order.order_id}", type="primary"
+            _("Open this area"),
+            key=f"basemap_open_{order.order_id}",
+            type="primary",
+            help=_("The area is a GeoTIFF with its credits; go on with it as with any image."),
         ):
             desk.put_away(order.order_id, state.owner)
             state.open_scene(get_context().store.scene(order.order_id, state.owner))
             st.rerun()
         if order.state in ("failed", "cancelled") and st.button(
-            _("Go on"), key=f"basemap_again_{order.order_id}"
+            _("Go on"),
+            key=f"basemap_again_{order.order_id}",
+            help=_("Tiles that came before aren't fetched again."),
         ):
             desk.again(order.order_id, state.owner)
             st.rerun()
-        if st.button(_("Put away"), key=f"basemap_away_{order.order_id}", type="tertiary"):
+        if st.button(
+            _("Put away"),
+            key=f"basemap_away_{order.order_id}",
+            type="tertiary",
+            help=_("Takes this line off the page; images that you opened stay."),
+        ):
             desk.put_away(order.order_id, state.owner)
             st.rerun()
 

@@ -103,6 +103,7 @@ def _area(source: TileSource) -> None:
             width="stretch",
             on_click=_order,
             args=(area,),
+            help=_("Fetches the tiles and makes a GeoTIFF of them, while you go on elsewhere."),
         )
     if refusal := st.session_state.pop(_REFUSAL, None):
         show_error(refusal)

@@ -107,5 +107,6 @@ def _layer(address: str) -> TileSource:
         list(service.layers),
         format_func=lambda key: service.layers[key].name,
         key=f"basemap_layer_{address}",
+        help=_("Layers that this service offers; most have one with imagery."),
     )
     return service.layer(layer)

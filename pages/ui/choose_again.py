@@ -33,7 +33,12 @@ def choose_again_form(run: Run, column: str) -> None:
     ):
         values = _controls(own, column)
         st.caption(_("Makes a second result beside this one, without asking the model again."))
-        if not st.form_submit_button(_("Choose again"), type="primary", width="stretch"):
+        if not st.form_submit_button(
+            _("Choose again"),
+            type="primary",
+            width="stretch",
+            help=_("Applies the limits to all that the model offered, without running it again."),
+        ):
             return
         with friendly():
             state = get_state()
@@ -70,6 +75,7 @@ def _controls(own: SelectionRule, column: str) -> dict[str, Any]:
                 min_value=0.0,
                 value=getattr(own, name),
                 placeholder=_("no limit"),
+                help=_("Objects beyond it are left out; empty is no limit."),
             )
     for name, label in (("score", _("Quality (predicted IoU)")), ("stability", _("Stability"))):
         least, good = (float(getattr(own, f"{kind}_{name}")) for kind in ("least", "good"))
@@ -77,7 +83,14 @@ def _controls(own: SelectionRule, column: str) -> dict[str, Any]:
             # One limit only: what the model offered was chosen by it before.
             most = max(_MOST, least)
             if least < most:
-                values[f"least_{name}"] = st.slider(label, least, most, least, step=0.01)
+                values[f"least_{name}"] = st.slider(
+                    label,
+                    least,
+                    most,
+                    least,
+                    step=0.01,
+                    help=_("Higher keeps fewer and surer objects."),
+                )
             continue
         values[f"least_{name}"], values[f"good_{name}"] = st.slider(
             label, least, max(_MOST, good), (least, good), step=0.01,

@@ -128,6 +128,7 @@ def _about_layer(shown: Selected, kept: Brought) -> None:
             icon=":material/close:",
             on_click=forget,
             args=(run,),
+            help=_("The reference layer goes from this result; your file stays where it is."),
         )
 
 
@@ -257,6 +258,7 @@ def _proposal(shown: Selected, kept: Brought, asked: Asked) -> None:
         width="stretch",
         on_click=show_rule,
         args=(shown.source, proposal.rule),
+        help=_("Puts the limits above to these values, and shows what remains."),
     )
 
 

@@ -77,7 +77,9 @@ def display_form(scene: Scene) -> None:
                 "to their 98th percentile, one range for the whole image."
             ),
         )
-        if st.form_submit_button(_("Apply")):
+        if st.form_submit_button(
+            _("Apply"), help=_("Map and model both see the image this way from now on.")
+        ):
             _show(scene, bands, stretch)
 
 

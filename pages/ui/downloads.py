@@ -32,7 +32,12 @@ def download_links(run: Run, rule: Mapping[str, str], *, has_place: bool) -> Non
     bundle = _link(run, items[BUNDLE], rule)
     st.html(f'<div class="studio-downloads">{main}{bundle}</div>')
     _say_what_is_left_out(run)
-    with st.popover(_("Other formats"), icon=":material/download:", width="stretch"):
+    with st.popover(
+        _("Other formats"),
+        icon=":material/download:",
+        width="stretch",
+        help=_("Files for CAD, for training a model, for Google Earth, and others."),
+    ):
         layer_links(run, rule, has_place=has_place, but=MAIN)
         st.html(_list(run, others, rule))
     if rule:

@@ -47,6 +47,10 @@ def edit_panel(shown: Selected) -> dict[str, Any] | None:
                 key=f"undo_all_{run.run_id}",
                 on_click=_undo_all,
                 args=(run, edits.revision, edits.done),
+                help=_(
+                    "Shows the objects as the run found them; Redo on the map brings "
+                    "corrections back."
+                ),
             )
     if not wanted:
         return None

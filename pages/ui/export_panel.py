@@ -116,9 +116,15 @@ def _smoothness(chosen: Selected, choice: ExportChoice) -> ExportChoice:
         1,
         format_func=lambda name: _(_SMOOTHINGS[name]),
         key="export_smooth",
+        help=_("How outlines lose the steps of pixels; shared borders stay shared."),
     )
     units = ["px", "m"] if chosen.source.place.grid.gsd_m is not None else ["px"]
-    unit = right.selectbox(_("Unit"), units, key="export_unit")
+    unit = right.selectbox(
+        _("Unit"),
+        units,
+        key="export_unit",
+        help=_("In which the limits beside are given: on the ground, or in pixels."),
+    )
     tolerance = middle.number_input(
         _("Tolerance"),
         0.0,

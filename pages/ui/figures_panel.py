@@ -31,7 +31,12 @@ def figures_panel(figures: AreaFigures, *, key: str) -> None:
         st.vega_lite_chart(_bins(figures), _chart(figures), width="stretch", height=_HEIGHT)
         if figures.has_classes:
             st.table(_classes(figures))
-        with st.popover(_("Numbers of the chart"), icon=":material/table:", width="stretch"):
+        with st.popover(
+            _("Numbers of the chart"),
+            icon=":material/table:",
+            width="stretch",
+            help=_("The same as a table, for reading aloud or copying."),
+        ):
             st.table(_numbers(figures))
         st.caption(_("Objects inside others count in both."))
 

@@ -99,7 +99,11 @@ def _progress(run: Run, job: Job) -> None:
         share, text = overall(job)
         st.progress(share, text=text)
     if run.owner == get_state().owner and st.button(
-        _("Cancel"), key="ladder_cancel", disabled=job.cancelling, icon=":material/stop_circle:"
+        _("Cancel"),
+        key="ladder_cancel",
+        disabled=job.cancelling,
+        icon=":material/stop_circle:",
+        help=_("Scales that are done stay on the page."),
     ):
         get_context().jobs.cancel(run.run_id)
         st.rerun()

@@ -81,16 +81,33 @@ def require_scene() -> Scene:
     """The scene at hand; without one, says what to do and ends the page."""
     scene = current_scene()
     if scene is None:
-        empty(_("No image is open yet."), _("Open one first, or take a sample with one click."))
-        st.page_link(OPEN, label=_("Open an image"), icon=":material/arrow_back:")
+        no_scene(_("No image is open yet."))
         st.stop()
     return scene
+
+
+def no_scene(title: str) -> None:
+    """What a page says that needs an image, and the way to one."""
+    empty(title, _("Open one first, or take a sample with one click."))
+    lead_to(OPEN, _("Open an image"), _("Leads to uploads, samples and other ways to an image."))
 
 
 def empty(title: str, text: str) -> None:
     """What a page says when it has nothing to show."""
     st.subheader(title, anchor=False)
     st.markdown(text)
+
+
+def lead_to(page: str, label: str, about: str) -> None:
+    """The one thing to do where there is nothing to show: a button that leads to a page.
+
+    Args:
+        page: as `st.switch_page` names it.
+        label: what to do.
+        about: the button's help.
+    """
+    if st.button(label, key="lead_to", type="primary", help=about):
+        st.switch_page(page)
 
 
 def fact_list(facts: Iterable[Fact]) -> None:

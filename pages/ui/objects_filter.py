@@ -73,15 +73,21 @@ def show_rule(source: RunSource, rule: SelectionRule) -> None:
     _draw_anew(source)
 
 
-def reset_button(source: RunSource) -> None:
-    """Draw the button that brings back the run's own rule."""
+def reset_button(source: RunSource, key: str = "reset", label: str = "") -> None:
+    """Draw the button that brings back the run's own rule.
+
+    Args:
+        source: the run.
+        key: names the button on its page.
+        label: what it says; short by default.
+    """
 
     def forget() -> None:
         st.session_state.pop(_start(source), None)
         _draw_anew(source)
 
     st.button(
-        _("As segmented"), on_click=forget, key=f"reset_{source.run.run_id}",
+        label or _("As segmented"), on_click=forget, key=f"{key}_{source.run.run_id}",
         icon=":material/undo:", help=_("Back to the limits with which this image was segmented."),
     )  # fmt: skip
 

@@ -15,13 +15,27 @@ def style_controls() -> tuple[PolygonStyle, dict[str, float]]:
     """Draw colours, widths and opacities; returns the polygons' style and the layers' opacity."""
     outline, fill = st.columns(2)
     color = outline.color_picker(
-        _("Outline"), DEFAULT.color, key="style_color", persist_state="session"
+        _("Outline"),
+        DEFAULT.color,
+        key="style_color",
+        persist_state="session",
+        help=_("Colour of borders on the map."),
     )
     fill_color = fill.color_picker(
-        _("Fill"), DEFAULT.fillColor, key="style_fill", persist_state="session"
+        _("Fill"),
+        DEFAULT.fillColor,
+        key="style_fill",
+        persist_state="session",
+        help=_("Colour inside the borders on the map."),
     )
     weight = st.slider(
-        _("Outline width, px"), 0, 8, DEFAULT.weight, key="style_weight", persist_state="session"
+        _("Outline width, px"),
+        0,
+        8,
+        DEFAULT.weight,
+        key="style_weight",
+        persist_state="session",
+        help=_("0 draws no borders."),
     )
     fill_opacity = _opacity(_("Fill opacity"), DEFAULT.fillOpacity, "style_fill_opacity")
     opacity = {
@@ -32,4 +46,13 @@ def style_controls() -> tuple[PolygonStyle, dict[str, float]]:
 
 
 def _opacity(label: str, start: float, key: str) -> float:
-    return st.slider(label, 0.0, 1.0, start, step=0.05, key=key, persist_state="session")
+    return st.slider(
+        label,
+        0.0,
+        1.0,
+        start,
+        step=0.05,
+        key=key,
+        persist_state="session",
+        help=_("0 lets all of the image through, 1 hides it."),
+    )

@@ -147,6 +147,7 @@ def main_controls() -> None:
         width="stretch",
         wrap=True,
         persist_state="session",
+        help=_("A set of parameters to begin with; each can be changed below."),
     )
     st.caption(_(_preset().says))
     if has_sliders():
@@ -161,7 +162,12 @@ def advanced_controls() -> None:
     if st.session_state[f"{PREFIX}crop_n_layers"]:
         for control in CROP_CONTROLS:
             _slider(control)
-    st.button(_("Back to the preset"), on_click=_apply_preset, key=f"{PREFIX}reset")
+    st.button(
+        _("Back to the preset"),
+        on_click=_apply_preset,
+        key=f"{PREFIX}reset",
+        help=_("Undoes the changes that you made to its parameters."),
+    )
 
 
 def has_sliders() -> bool:

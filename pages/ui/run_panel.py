@@ -132,7 +132,13 @@ def _times(job: Job) -> list[str]:
 
 def _cancel_button(job: Job) -> None:
     label = _("Stopping…") if job.cancelling else _("Cancel")
-    if st.button(label, key="cancel", disabled=job.cancelling, icon=":material/stop_circle:"):
+    if st.button(
+        label,
+        key="cancel",
+        disabled=job.cancelling,
+        icon=":material/stop_circle:",
+        help=_("Ends it at its next step; other runs aren't touched."),
+    ):
         with friendly():
             get_context().jobs.cancel(job.run_id)
             st.rerun()
@@ -165,6 +171,7 @@ def _news(job: Job) -> None:
             job.dashboard,
             icon=":material/monitoring:",
             type="tertiary",
+            help=_("What each worker of the cluster does now, in a new tab."),
         )
 
 
@@ -189,7 +196,13 @@ def _rest(run: Run) -> None:
     """What is left of a run that ended before its time, and the button that does it."""
     with st.container(horizontal=True, vertical_alignment="center", key="rest"):
         label = _("Go on") if run.is_streamed else _("Start again")
-        if st.button(label, key="go_on", type="primary", icon=":material/play_arrow:"):
+        if st.button(
+            label,
+            key="go_on",
+            type="primary",
+            icon=":material/play_arrow:",
+            help=_("What was finished before is taken from the disk, not made again."),
+        ):
             with friendly():
                 go_on(get_context(), run.run_id, run.owner)
                 get_state().watching = run.run_id

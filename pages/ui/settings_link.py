@@ -115,7 +115,9 @@ def take_settings() -> None:
     if message := st.session_state.get(_TAKEN):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.info(message, icon=":material/link:")
-            st.button("OK", key="settings_seen", on_click=_forget)
+            st.button(
+                "OK", key="settings_seen", on_click=_forget, help=_("Puts this message away.")
+            )
 
 
 def copy_settings(scene: Scene) -> None:

@@ -64,14 +64,23 @@ def _form(shares: Shares, run: Run, rule: Mapping[str, str], has_place: bool) ->
     in_lonlat = {f"objects{form.suffix}" for form in FORMATS.values() if form.in_lonlat}
     names = [name for name in offered if has_place or name not in in_lonlat]
     with st.form(f"share_{run.run_id}", border=False):
-        title = st.text_input(_("Title"), _title(run), max_chars=TITLE_LENGTH)
+        title = st.text_input(
+            _("Title"),
+            _title(run),
+            max_chars=TITLE_LENGTH,
+            help=_("Stands on top of the shared page."),
+        )
         description = st.text_area(
-            _("Description"), max_chars=TEXT_LENGTH, placeholder=_("What is to be seen here")
+            _("Description"),
+            max_chars=TEXT_LENGTH,
+            placeholder=_("What is to be seen here"),
+            help=_("A few sentences under the title; plain text."),
         )
         credit = st.text_input(
             _("Image credits"),
             max_chars=CREDITS_LENGTH,
             placeholder=_("Who made the image, and when"),
+            help=_("Shown on the shared map, as many licences of images ask for it."),
         )
         downloads = st.multiselect(
             _("Downloads on the page"),
@@ -83,8 +92,14 @@ def _form(shares: Shares, run: Run, rule: Mapping[str, str], has_place: bool) ->
         expiry = st.segmented_control(
             _("Works for"), list(EXPIRIES_S), default=_USUAL_EXPIRY, required=True, wrap=True,
             format_func=_expiry_text,
+            help=_("After this time the link shows nothing; you can end it earlier."),
         )  # fmt: skip
-        if not st.form_submit_button(_("Create link"), icon=":material/add_link:", type="primary"):
+        if not st.form_submit_button(
+            _("Create link"),
+            icon=":material/add_link:",
+            type="primary",
+            help=_("Whoever has it can look at this result, without an account."),
+        ):
             return
     with friendly():
         token, share = shares.create(
@@ -124,7 +139,12 @@ def _fresh(run: Run, links: list[Share]) -> None:
     st.code(link, language=None, wrap_lines=True)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         copy_button(_("Copy link"), link, key=f"copy_link_{run.run_id}")
-        st.link_button(_("Open"), link, icon=":material/open_in_new:")
+        st.link_button(
+            _("Open"),
+            link,
+            icon=":material/open_in_new:",
+            help=_("The page as others see it, in a new tab."),
+        )
     embed = _embed(link, share.text.title)
     as_code, as_frame = st.tabs([_("QR code"), _("Embed")])
     with as_code:

@@ -14,7 +14,13 @@ def require_sign_in() -> None:
         return
     st.title(_("Sign in to go on"), anchor=False)
     st.markdown(_("This installation is for people who are known to it."))
-    st.button(_("Sign in"), type="primary", icon=":material/login:", on_click=st.login)
+    st.button(
+        _("Sign in"),
+        type="primary",
+        icon=":material/login:",
+        on_click=st.login,
+        help=_("Leads to your organisation's page, and back here."),
+    )
     st.stop()
 
 
@@ -35,7 +41,13 @@ def account() -> str | None:
 def sign_out_button() -> None:
     """A way out for who is signed in; nothing elsewhere."""
     if _is_asked_for() and st.user.is_logged_in:
-        st.button(_("Sign out"), type="tertiary", icon=":material/logout:", on_click=st.logout)
+        st.button(
+            _("Sign out"),
+            type="tertiary",
+            icon=":material/logout:",
+            on_click=st.logout,
+            help=_("Images and results stay in your account."),
+        )
 
 
 def _is_asked_for() -> bool:

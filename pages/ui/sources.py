@@ -56,8 +56,13 @@ def server_files() -> None:
             files,
             format_func=lambda path: f"{path} ({size_bytes((folder / path).stat().st_size)})",
             key="server_file",
+            help=_("Images in the folder that this server offers; type to search."),
         )
-        if st.button(_("Open file"), key="open_server_file"):
+        if st.button(
+            _("Open file"),
+            key="open_server_file",
+            help=_("It is read where it lies, and never changed."),
+        ):
             _take_in(folder / chosen, Path(chosen).name, "server")
 
 
@@ -71,7 +76,10 @@ def recent_scenes() -> None:
     with st.container(horizontal=True, gap="small"):
         for scene in scenes[:6]:
             if st.button(
-                plain(scene.name), key=f"recent_{scene.scene_id}", icon=":material/history:"
+                plain(scene.name),
+                key=f"recent_{scene.scene_id}",
+                icon=":material/history:",
+                help=_("Go on with this image."),
             ):
                 state.open_scene(scene)
                 st.rerun()
@@ -96,7 +104,12 @@ def _sample_card(sample: Sample) -> None:
             st.image(_thumbnail(str(sample_path(sample.key))), alt=_(sample.title), width="stretch")
         st.markdown(f"**{_(sample.title)}**")
         st.caption(_(sample.description), help=sample.attribution)
-        if st.button(_("Open"), key=f"open_sample_{sample.key}", width="stretch"):
+        if st.button(
+            _("Open"),
+            key=f"open_sample_{sample.key}",
+            width="stretch",
+            help=_("A small image to try everything with."),
+        ):
             _take_in(sample_path(sample.key), sample.title, "sample")
 
 

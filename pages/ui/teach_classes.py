@@ -35,9 +35,15 @@ def class_tools(
     _advice(known)
     with st.container(horizontal=True, key="teach_more"):
         if len(known.lesson.classes) < MOST_CLASSES:
-            with st.popover(_("New"), icon=":material/add:"):
+            with st.popover(
+                _("New"),
+                icon=":material/add:",
+                help=_("A class of your own, such as roof or road."),
+            ):
                 _new_class(run_id, known)
-        with st.popover(_("Change"), icon=":material/edit:"):
+        with st.popover(
+            _("Change"), icon=":material/edit:", help=_("Rename, recolour or remove a class.")
+        ):
             _change_class(run_id, known)
         _undo_buttons(shown)
 
@@ -68,6 +74,7 @@ def _mark_buttons(shown: Selected, known: Classified, selection: Selection) -> N
                 on_click=_mark,
                 args=(shown, selection, item.number),
                 disabled=idle,
+                help=_("Marks the selected objects as examples of this class."),
             )
         st.button(
             _("Not this"),
@@ -86,6 +93,7 @@ def _mark_buttons(shown: Selected, known: Classified, selection: Selection) -> N
                 key=f"unmark_{run_id}",
                 on_click=_mark,
                 args=(shown, selection, None),
+                help=_("Selected objects are no examples any more."),
             )
 
 
@@ -131,33 +139,55 @@ def _advice(known: Classified) -> None:
 
 def _new_class(run_id: str, known: Classified) -> None:
     with st.form(f"new_class_{run_id}", border=False, clear_on_submit=True):
-        name = st.text_input(_("Name"), max_chars=NAME_LENGTH, placeholder=_("Roof"))
-        color = st.color_picker(_("Colour"), COLORS[known.lesson.used % len(COLORS)])
-        if st.form_submit_button(_("Add class")) and _step(
-            run_id, {"do": "class", "name": name, "color": color}
-        ):
+        name = st.text_input(
+            _("Name"),
+            max_chars=NAME_LENGTH,
+            placeholder=_("Roof"),
+            help=_("Stands in tables, in the legend, and in files."),
+        )
+        color = st.color_picker(
+            _("Colour"),
+            COLORS[known.lesson.used % len(COLORS)],
+            help=_("Of the class's objects on the map and in files that keep styles."),
+        )
+        if st.form_submit_button(
+            _("Add class"), help=_("Then select objects on the map and mark a few as examples.")
+        ) and _step(run_id, {"do": "class", "name": name, "color": color}):
             st.rerun()
 
 
 def _change_class(run_id: str, known: Classified) -> None:
     classes = {item.number: item for item in known.lesson.classes}
     number = st.selectbox(
-        _("Class"), list(classes), format_func=lambda n: classes[n].name, key=f"change_{run_id}"
+        _("Class"),
+        list(classes),
+        format_func=lambda n: classes[n].name,
+        key=f"change_{run_id}",
+        help=_("Which of your classes to rename, recolour or remove."),
     )
     if number not in classes:
         return
     item = classes[number]
     with st.form(f"change_class_{run_id}_{number}_{item.name}_{item.color}", border=False):
-        name = st.text_input(_("Name"), item.name, max_chars=NAME_LENGTH)
-        color = st.color_picker(_("Colour"), item.color)
+        name = st.text_input(
+            _("Name"),
+            item.name,
+            max_chars=NAME_LENGTH,
+            help=_("Stands in tables, in the legend, and in files."),
+        )
+        color = st.color_picker(
+            _("Colour"),
+            item.color,
+            help=_("Of the class's objects on the map and in files that keep styles."),
+        )
         save, remove = st.columns(2)
-        if save.form_submit_button(_("Save"), width="stretch") and _step(
-            run_id, {"do": "change", "number": number, "name": name, "color": color}
-        ):
+        if save.form_submit_button(
+            _("Save"), width="stretch", help=_("Marks of the class stay as they are.")
+        ) and _step(run_id, {"do": "change", "number": number, "name": name, "color": color}):
             st.rerun()
-        if remove.form_submit_button(_("Remove"), width="stretch") and _step(
-            run_id, {"do": "remove", "number": number}
-        ):
+        if remove.form_submit_button(
+            _("Remove"), width="stretch", help=_("Its marks go, too; objects stay.")
+        ) and _step(run_id, {"do": "remove", "number": number}):
             st.rerun()
 
 
@@ -165,11 +195,13 @@ def _undo_buttons(shown: Selected) -> None:
     run_id = shown.source.run.run_id
     history = lesson_of(shown.source.run)
     st.button(
-        "", icon=":material/undo:", help=_("Undo"), key=f"undo_mark_{run_id}",
+        _("Undo"), icon=":material/undo:", help=_("Takes back your last mark or class."),
+        key=f"undo_mark_{run_id}",
         disabled=not history.can_undo, on_click=_undo, args=(run_id, False),
     )  # fmt: skip
     st.button(
-        "", icon=":material/redo:", help=_("Redo"), key=f"redo_mark_{run_id}",
+        _("Redo"), icon=":material/redo:", help=_("Brings back what you took back."),
+        key=f"redo_mark_{run_id}",
         disabled=not history.can_redo, on_click=_undo, args=(run_id, True),
     )  # fmt: skip
 

@@ -63,6 +63,7 @@ def teach_panel(shown: Selected, selection: Selection) -> Mapping[str, Any]:
             required=True,
             width="stretch",
             persist_state="session",
+            help=_("Similar objects follow one example; classes sort all objects by a few marks."),
         )
         _at_hand(known, selection)
         if mode == SIMILAR:
@@ -128,7 +129,11 @@ def _ready(shown: Selected) -> bool:
     if job is not None and job.state in (JobState.FAILED, JobState.CANCELLED):
         if job.error:
             show_error(job.error)
-        if not st.button(_("Look at the objects again"), key=f"look_{run.run_id}"):
+        if not st.button(
+            _("Look at the objects again"),
+            key=f"look_{run.run_id}",
+            help=_("The model computes the features by which objects are compared."),
+        ):
             return has_some
     with friendly():
         desk.prepare(run.run_id, get_state().owner, shown)
@@ -144,5 +149,10 @@ def _progress(run_id: str) -> None:
         return
     share, text = (0.0, _("Waiting")) if job.state is JobState.QUEUED else overall(job)
     st.progress(share, text=f"{text}…")
-    if st.button(_("Cancel"), key=f"stop_looking_{run_id}", disabled=job.cancelling):
+    if st.button(
+        _("Cancel"),
+        key=f"stop_looking_{run_id}",
+        disabled=job.cancelling,
+        help=_("Features that were computed are kept for the next time."),
+    ):
         get_context().teaching.cancel(run_id)

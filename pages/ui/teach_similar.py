@@ -59,6 +59,7 @@ def similar_tools(
         on_click=_select,
         args=(run.run_id, selection, examples, ids),
         width="stretch",
+        help=_("Then delete, mark or export them together."),
     )
     if is_owner(run):
         right.button(

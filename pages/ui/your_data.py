@@ -31,9 +31,15 @@ def your_data() -> None:
             + " "
             + _whose()
         )
-        with st.popover(_("Delete everything"), icon=":material/delete:"):
+        with st.popover(
+            _("Delete everything"),
+            icon=":material/delete:",
+            help=_("Asks once more before anything goes."),
+        ):
             st.markdown(_("Images, results, picked objects and shared links go for good."))
-            if st.button(_("Delete now"), type="primary", key="delete_all"):
+            if st.button(
+                _("Delete now"), type="primary", key="delete_all", help=_("This can't be undone.")
+            ):
                 context.delete_all_of(state.owner)
                 state.forget()
                 st.rerun()
