@@ -333,7 +333,7 @@ def test_own_checkpoints_appear_only_where_the_owner_set_a_folder(
     settings = replace(context.settings, checkpoint_dir=folder)
     monkeypatch.setattr(context_module, "_context", replace(context, settings=settings))
     app = open_page("segment.py", scene=scene)
-    assert app.selectbox(key="checkpoint").options == ["The model's own", "mine\\.pth"]
+    assert app.selectbox(key="checkpoint").options == ["The model's own", "mine.pth"]
     app.selectbox(key="checkpoint").set_value("mine.pth").run()
     app.button(key="run").click().run()
     assert started[0][0].checkpoint == str(folder / "mine.pth")
