@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from samgeo_core.reading.generated_scene import generated_scene
 from tests.browser.conftest import Server, Visit
+from tests.browser.test_accessibility import every_document
 
 pytestmark = pytest.mark.browser
 
@@ -67,6 +68,10 @@ def test_it_is_left_with_one_key_and_hides_nothing_on_a_phone(
     # What lies beside it can be used all the while.
     page.get_by_role("button", name="English").click()
     expect(card(page)).to_be_visible()
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        page.wait_for_timeout(500)
+        assert every_document(page) == []
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
 
