@@ -74,7 +74,7 @@ def test_classes_are_taught_with_clicks_and_come_home(
     expect(page.get_by_text("like this")).to_be_visible(timeout=WAIT_MS)
 
     page.get_by_role("radio", name="Classes").click()
-    page.get_by_label("Name").fill("Tank")
+    page.get_by_label("Name", exact=True).fill("Tank")
     page.get_by_role("button", name="Add class").click()
     mark, block = (
         page.get_by_role("button", name=name, exact=True) for name in ("Tank", "Not this")
