@@ -138,7 +138,7 @@ class Camera:
 def walk(camera: Camera, data_dir: Path) -> str:
     """From the first visit to a result and a picked object; returns the id of the run."""
     camera.visit()
-    camera.page.wait_for_selector(f".st-key-open_sample_{SAMPLE} img")
+    camera.page.wait_for_selector(f".st-key-open_sample_{SAMPLE} button")
     camera.settle()
     camera.take("open")
     camera.press(f"open_sample_{SAMPLE}")
