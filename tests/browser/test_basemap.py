@@ -51,7 +51,10 @@ def test_a_box_becomes_a_scene(
     button = frame.get_by_role("button", name="Draw a box")
     button.click()
     expect(button).to_have_attribute("aria-pressed", "true")
-    box = page.locator(".st-key-map_basemap iframe").bounding_box()
+    shown = page.locator(".st-key-map_basemap iframe")
+    # The panel lies below the samples: the mouse only reaches what is in sight.
+    shown.evaluate("map => map.scrollIntoView({block: 'center', behavior: 'instant'})")
+    box = shown.bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x - 60, y - 50)

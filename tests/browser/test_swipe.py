@@ -68,7 +68,7 @@ def test_a_line_parts_before_from_after(
 
     page.get_by_text("Areas and classes").click()
     expect(page.get_by_text("Together", exact=False)).to_be_visible()
-    page.get_by_text("Other formats").click()
+    page.get_by_role("button", name="Other formats").click()
     with page.expect_download() as coming:
         page.get_by_role("link", name="Report of one page (PDF, A4)").click()
     words = PdfReader(coming.value.path()).pages[0].extract_text()

@@ -86,9 +86,11 @@ def test_classes_are_taught_with_clicks_and_come_home(
         expect(button).to_be_enabled(timeout=WAIT_MS)
         button.click()
         expect(page.get_by_text(f"{number} mark", exact=False).first).to_be_visible(timeout=WAIT_MS)
+    at_hand = page.get_by_text(re.compile(r"Object \d+ selected"))
+    said = at_hand.inner_text()
     page.get_by_role("button", name="Most doubtful next").click()
+    expect(at_hand).not_to_have_text(said, timeout=WAIT_MS)
     for number in range(5, 10):
-        at_hand = page.get_by_text(re.compile(r"Object \d+ selected ·"))
         said = at_hand.inner_text()
         is_tank = known.kinds[int(said.split()[1]) - 1] == TANK
         (mark if is_tank else block).click()

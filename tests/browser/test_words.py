@@ -80,7 +80,7 @@ def test_all_pages_speak_chinese(
     page = visit(server.url, locale="zh-CN").page
     expect(page.get_by_role("heading", name="把航空或卫星影像变成多边形")).to_be_visible()
     settled(page)
-    assert page.locator("html").get_attribute("lang") == "zh-CN"
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     assert english(page) == []
     page.get_by_role("button", name="打开文件").click()
     page.get_by_text("波段与亮度", exact=True).click()
@@ -124,7 +124,7 @@ def test_all_pages_speak_chinese(
     token, _share = Shares(server.store).create(run, ShareText("", "", ""), downloads=["mask.tif"])
     shared = visit(f"{server.url}/s/{token}", locale="zh-CN").page
     expect(shared.locator(".legend .count")).to_contain_text("个对象")
-    assert shared.locator("html").get_attribute("lang") == "zh-CN"
+    expect(shared.locator("html")).to_have_attribute("lang", "zh-CN")
     assert english(shared) == []
     shared.get_by_role("link", name="English").click()
     expect(shared.locator(".legend .count")).to_contain_text("object")
