@@ -25,12 +25,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from samgeo_core.engine.image_attention import ImageAttention
 from samgeo_core.engine.image_terms import FoldedWeights, ImageTerms
 from samgeo_core.engine.products import split_heads
 from samgeo_core.engine.threads import core_count, side_by_side
+from samgeo_core.engine.upscale import as_pixels
 
 
 @dataclass(frozen=True)
@@ -280,15 +280,12 @@ class FactoredDecoder:
             return upscaler.logits(part.upscale, mix, coefficients, scale1, scale2, rows)
 
         parts = zip(terms, state.coefficients, state.scale1, state.scale2, strict=True)
-        pixels = list(side_by_side(upscale, parts, hyper.device))
-        blocks = torch.cat(pixels, dim=-1)
-        blocks = blocks.view(*blocks.shape[:3], self.side, self.side)
-        logits: Tensor = F.pixel_shuffle(blocks, 4).squeeze(2)[wanted[:, columns]]
-        return logits
+        blocks = torch.cat(list(side_by_side(upscale, parts, hyper.device)), dim=2)
+        return as_pixels(blocks[wanted[:, columns]], self.side, self.side)
 
     def upscaled_basis(self, state: PromptState) -> Tensor:
-        """The first upscaling of the prompts' own rows, [B, 256, 2 J]."""
-        return torch.matmul(self.folded.upscaler.weight1, state.basis.transpose(1, 2))
+        """The first upscaling of the prompts' own rows, [B, 2 J, 256]."""
+        return torch.matmul(state.basis, self.folded.upscaler.weight1.t())
 
     @torch.no_grad()
     def pixels_at(
@@ -305,7 +302,7 @@ class FactoredDecoder:
             tokens: int64 [n], ascending.
 
         Returns:
-            float32 [B, M, 16, n], rows and columns of the 4 x 4 pixels of each token.
+            float32 [B, M, n, 16], the pixels of each token (`upscale.as_pixels`).
         """
         ends = torch.tensor([part.n_tokens for part in terms]).cumsum(0)
         cuts = torch.searchsorted(tokens, ends).tolist()
@@ -314,15 +311,17 @@ class FactoredDecoder:
         for i, (low, high) in enumerate(zip([0, *cuts], cuts, strict=False)):
             if low < high:
                 at = tokens[low:high] - starts[i]
-                arrays = (terms[i].upscale, state.coefficients[i], state.scale1[i], state.scale2[i])
-                picked.append(tuple(array.index_select(-1, at) for array in arrays))
-        shared, coefficients, scale1, scale2 = (torch.cat(p, -1) for p in zip(*picked, strict=True))
-        step = self.tiling.tokens
+                arrays = (state.coefficients[i], state.scale1[i], state.scale2[i])
+                own = (array.index_select(-1, at) for array in arrays)
+                picked.append((terms[i].upscale.index_select(0, at), *own))
+        shared, *owns = zip(*picked, strict=True)
+        all_shared, step = torch.cat(shared), self.tiling.tokens
+        coefficients, scale1, scale2 = (torch.cat(own, -1) for own in owns)
         pixels = [
             self.folded.upscaler.logits(
-                shared[:, i : i + step], mix, coefficients[:, :, i : i + step],
+                all_shared[i : i + step], mix, coefficients[:, :, i : i + step],
                 scale1[:, i : i + step], scale2[:, i : i + step], rows,
             )
             for i in range(0, len(tokens), step)
         ]  # fmt: skip
-        return torch.cat(pixels, -1)
+        return torch.cat(pixels, 2)

@@ -145,14 +145,18 @@ class _CellGrid:
         self, logits: Tensor, levels: tuple[float, float, float], least_stability: float
     ) -> list[Extent | None]:
         """Areas and boxes of masks [M, h, w] at a cutoff, one above it and one below."""
-        ys, xs, (threshold, *_) = self.ys, self.xs, levels
-        some, every = zip(*(self._windows(logits > level) for level in levels), strict=True)
-        may_reach = self._count(some[1]) >= least_stability * self._count(every[2])
-        undecided = torch.stack([s & ~e for s, e in zip(some, every, strict=True)]).any(0)
-        undecided &= self.present & may_reach[:, None, None]
+        ys, xs, (threshold, upper, lower) = self.ys, self.xs, levels
+        lowest, highest = self._ranges(logits)
+        inner, outer = self._count(torch.stack([highest > upper, lowest > lower])).unbind()
+        may_reach = inner >= least_stability * outer
+        left = may_reach.nonzero()[:, 0]
+        logits, lowest, highest = logits[left], lowest[left], highest[left]
+        every = torch.stack([lowest > level for level in levels])
+        some = torch.stack([highest > level for level in levels])
+        undecided = (some ^ every).any(0) & self.present
         # In cells that are decided at every level, pixels are counted without being formed.
-        whole = [cells & ~undecided for cells in every]
-        counts = torch.stack([self._count(cells) for cells in whole], 1)
+        whole = every & ~undecided
+        counts = self._count(whole).t().contiguous()
         bounds = self._bounds(whole[0] & self.present)
         for cells in torch.split(undecided.nonzero(), _CELLS_AT_ONCE):
             at, row, column = cells.unbind(1)
@@ -161,30 +165,32 @@ class _CellGrid:
                 counts[:, i].index_add_(0, at, (values > level).sum((0, 1)))
             self._widen(bounds, at, values.amax(1) > threshold, ys.start[row], 1)
             self._widen(bounds, at, values.amax(0) > threshold, xs.start[column], 0)
-        table = torch.cat([counts, bounds], 1).tolist()
-        return [
-            Extent(n, inner, outer, (x0, y0, x1, y1)) if keep else None
-            for keep, (n, inner, outer, x0, y0, x1, y1) in zip(
-                may_reach.tolist(), table, strict=True
-            )
-        ]
+        found: list[Extent | None] = [None] * len(may_reach)
+        table = torch.cat([left[:, None], counts, bounds], 1).tolist()
+        for i, n, n_inner, n_outer, x0, y0, x1, y1 in table:
+            found[i] = Extent(n, n_inner, n_outer, (x0, y0, x1, y1))
+        return found
 
     def _count(self, cells: Tensor) -> Tensor:
-        """Pixels int64 [M] of whole cells, bool [M, h, w]."""
-        rows = (cells * self.xs.count.float()).sum(2)
-        return (rows.long() * self.ys.count).sum(1)
+        """Pixels int64 [K, M] of whole cells, bool [K, M, h, w]."""
+        rows = torch.matmul(cells.float(), self.xs.count.float())
+        return (rows.long() * self.ys.count).sum(2)
 
-    def _windows(self, above: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether some and whether all inputs of each cell are set, bool [M, h, w]."""
-        some = every = above
+    def _ranges(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Lowest and highest of the inputs of each cell, float32 [M, h, w]."""
+        lowest = highest = logits
         for axis, cells in ((1, self.ys), (2, self.xs)):
-            one_some, one_every = some, every
-            some, every = some.clone(), every.clone()
+            low, high = lowest, highest
+            lowest, highest = lowest.clone(), highest.clone()
             for step in range(1, cells.reach):
-                n = some.shape[axis] - step
-                some.narrow(axis, 0, n).logical_or_(one_some.narrow(axis, step, n))
-                every.narrow(axis, 0, n).logical_and_(one_every.narrow(axis, step, n))
-        return some, every
+                n = low.shape[axis] - step
+                for extreme, taken, so_far in (
+                    (torch.minimum, low, lowest),
+                    (torch.maximum, high, highest),
+                ):
+                    part = so_far.narrow(axis, 0, n)
+                    extreme(part, taken.narrow(axis, step, n), out=part)
+        return lowest, highest
 
     def _bounds(self, whole: Tensor) -> Tensor:
         """Boxes int64 [M, 4] of whole cells [M, h, w]; first beyond last where there are none."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from samgeo_core.engine.decoder import FactoredDecoder, PromptState
 from samgeo_core.engine.image_terms import ImageTerms
+from samgeo_core.engine.upscale import OUTER_PIXELS, as_pixels
 
 _STRIDE = 4
 _NEAR = 6
@@ -28,8 +28,6 @@ _FAR_BELOW = -32.0
 _SAME_IOU = 0.92
 _SAME_SCORE = 0.02
 _LEAST_SIGNS = 64
-# Which of a token's 4 x 4 pixels lie at its top, left, bottom and right.
-_OUTER_PIXELS = ([0, 1, 2, 3], [0, 4, 8, 12], [12, 13, 14, 15], [3, 7, 11, 15])
 
 Rectangle = tuple[int, int, int, int]
 
@@ -140,7 +138,7 @@ class _Sketch:
         self.signs = torch.zeros(0)
 
     def _pixels(self, tokens: Tensor) -> Tensor:
-        """Logits [M, 16, n] at tokens."""
+        """Logits [M, n, 16] at tokens."""
         return self.decoder.pixels_at(self.terms, self.state, self.mix, self.rows, tokens)[0]
 
     def probe(self, place: tuple[int, int], bounds: Bounds) -> Tensor:
@@ -158,14 +156,14 @@ class _Sketch:
         rows, columns = tokens // side, tokens % side
         is_cut = torch.zeros(len(pixels), dtype=torch.bool)
         at_edges = (rows == 0, columns == 0, rows == side - 1, columns == side - 1)
-        for at_edge, outer, cut in zip(at_edges, _OUTER_PIXELS, bounds.cut_edges, strict=True):
+        for at_edge, outer, cut in zip(at_edges, OUTER_PIXELS, bounds.cut_edges, strict=True):
             if cut:
-                is_cut |= (pixels[:, outer][:, :, at_edge] > 0).any(2).any(1)
-        seen = pixels.amax(1)
+                is_cut |= (pixels[:, at_edge][:, :, outer] > 0).any(2).any(1)
+        seen = pixels.amax(2)
         thin = (rows % _STRIDE == _STRIDE // 2) & (columns % _STRIDE == _STRIDE // 2)
         shares = (seen[:, thin] > 0).float().mean(1)
         self.near, self.token_rows, self.token_columns = seen > bounds.level, rows, columns
-        self.signs = (pixels[:, :, thin] > 0).flatten(1)
+        self.signs = (pixels[:, thin] > 0).flatten(1)
         wanted = self.near.any(1) & ~is_cut & (shares <= bounds.largest_share)
         return wanted.nonzero()[:, 0]
 
@@ -188,8 +186,8 @@ class _Sketch:
             if (r1 - r0) * (c1 - c0) > _WHOLE_SHARE * self.side**2:
                 r0, c0, r1, c1 = area = (0, 0, self.side, self.side)
             tokens = torch.arange(r0, r1)[:, None] * self.side + torch.arange(c0, c1)
-            pixels = self._pixels(tokens.view(-1)).view(-1, 16, r1 - r0, c1 - c0)
-            self.area = self._grown(area, pixels.amax((0, 1)) > level)
+            pixels = self._pixels(tokens.view(-1)).view(-1, r1 - r0, c1 - c0, 16)
+            self.area = self._grown(area, pixels.amax((0, 3)) > level)
             if self.area == area:
                 return self._filled(area, pixels)
 
@@ -216,9 +214,9 @@ class _Sketch:
         )
 
     def _filled(self, area: Rectangle, pixels: Tensor) -> Tensor:
-        """Logits [M, 256, 256] with those of a rectangle [M, 16, h, w] in their place."""
+        """Logits [M, 256, 256] with those of a rectangle [M, h, w, 16] in their place."""
         r0, c0, r1, c1 = area
-        part = F.pixel_shuffle(pixels, 4)[:, 0]
+        part = as_pixels(pixels, r1 - r0, c1 - c0)
         logits = part.new_full((len(part), 4 * self.side, 4 * self.side), _FAR_BELOW)
         logits[:, 4 * r0 : 4 * r1, 4 * c0 : 4 * c1] = part
         return logits

@@ -12,6 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+gelu_ = torch.ops.aten.gelu_
+OUTER_PIXELS = ([0, 1, 4, 5], [0, 2, 8, 10], [10, 11, 14, 15], [5, 7, 13, 15])
+"""Which of a token's 16 pixels lie at its top, left, bottom and right."""
+
 
 class Upscaler:
     """The upscaling layers of a `MaskDecoder`, their weights arranged once.
@@ -27,9 +31,9 @@ class Upscaler:
         bias = first.bias + weight @ token_bias
         # The norm that follows removes the mean over channels, so it is removed here.
         self.weight1 = (weight - weight.mean(1, keepdim=True)).flatten(0, 1)
-        self.bias1 = (bias - bias.mean(1, keepdim=True)).reshape(-1, 1)
+        self.bias1 = (bias - bias.mean(1, keepdim=True)).flatten()
         self.weight2 = second.weight.permute(2, 3, 1, 0).reshape(-1, second.in_channels)
-        self.bias2 = second.bias.repeat(4).view(-1, 1)
+        self.bias2 = second.bias.repeat(4)
 
     def logits(
         self, shared: Tensor, mix: Tensor, coefficients: Tensor,
@@ -38,25 +42,26 @@ class Upscaler:
         """Mask logits at n image tokens.
 
         Args:
-            shared: [256, n], the first upscaling of what all prompts share.
-            mix: [B, 256, R], that of the prompts' own rows; coefficients: [B, R, n].
+            shared: [n, 256], the first upscaling of what all prompts share.
+            mix: [B, R, 256], that of the prompts' own rows; coefficients: [B, R, n].
             scale1, scale2: [B, n], reciprocal standard deviations of the image norms.
             hyper: [B, M, 32], how each mask reads the upscaled tokens.
 
         Returns:
-            float32 [B, M, 16, n]: rows and columns of the 4 x 4 pixels that a token becomes.
+            float32 [B, M, n, 16]: the 4 x 4 pixels that a token becomes, as `as_pixels` takes them.
         """
-        b, m, _ = hyper.shape
-        n = shared.shape[-1]
-        x = torch.mul(shared, scale1[:, None]).baddbmm_(mix, coefficients)
-        x = x.mul_(scale2[:, None]).add_(self.bias1).view(b, 4, -1, n)
-        scale = torch.mul(x, x).mean(2, keepdim=True).add_(self.norm.eps).rsqrt_()
-        x = x.mul_(scale).mul_(self.norm.weight[:, None]).add_(self.norm.bias[:, None])
-        x = F.gelu(x)
-        pixels = []
-        for i in range(4):
-            fine = F.gelu(torch.matmul(self.weight2, x[:, i]).add_(self.bias2))
-            pixels.append(torch.matmul(hyper[:, None], fine.view(b, 4, -1, n)))
-        # From sub-pixels of the second upscaling within those of the first to rows and columns.
-        ordered = torch.stack(pixels, 1).view(b, 2, 2, 2, 2, m, n).permute(0, 5, 1, 3, 2, 4, 6)
-        return ordered.reshape(b, m, 16, n)
+        own = (coefficients * scale2[:, None]).transpose(1, 2)
+        x = torch.addcmul(self.bias1, shared, (scale1 * scale2)[..., None]).baddbmm_(own, mix)
+        norm = self.norm
+        x = x.view(len(x), -1, len(norm.weight))
+        # NOTE: in place, as fresh memory costs as much as the work done in it.
+        x = gelu_(F.layer_norm(x, norm.weight.shape, norm.weight, norm.bias, norm.eps))
+        x = gelu_(F.linear(x, self.weight2, self.bias2)).view(len(x), -1, hyper.shape[2])
+        return torch.bmm(hyper, x.transpose(1, 2)).view(*hyper.shape[:2], -1, 16)
+
+
+def as_pixels(blocks: Tensor, height: int, width: int) -> Tensor:
+    """Logits [M, height x width, 16] of image tokens as the pixels they become, [M, 4 h, 4 w]."""
+    # The 16 are row and column of the first upscaling, then those of the second within them.
+    rows = blocks.view(len(blocks), height, width, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4, 6)
+    return rows.reshape(len(blocks), 4 * height, 4 * width)
