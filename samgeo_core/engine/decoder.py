@@ -104,7 +104,8 @@ class FactoredDecoder:
         self.layer0, self.layer1 = self.folded.layer0, self.folded.layer1
         self.final = self.folded.final
         self.n_heads, self.side = self.folded.n_heads, self.folded.side
-        self.scaling = 1.0 / math.sqrt(self.final.internal_dim // self.n_heads)
+        # Of queries, so that weights are powers of two (engine/products.py).
+        self.scaling = math.log2(math.e) / math.sqrt(self.final.internal_dim // self.n_heads)
 
     @torch.no_grad()
     def image_terms(self, image: Tensor, few_prompts: bool = False) -> tuple[ImageTerms, ...]:

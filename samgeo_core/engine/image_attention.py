@@ -10,7 +10,16 @@ import torch
 from torch import Tensor
 
 from samgeo_core.engine.image_terms import FoldedWeights, ImageTerms
-from samgeo_core.engine.products import Stretch, by_head, join, scores, softmax_over_tokens
+from samgeo_core.engine.products import (
+    Stretch,
+    by_head,
+    by_prompt,
+    join,
+    pooled,
+    scores,
+    scratch,
+    softmax_over_tokens,
+)
 from samgeo_core.engine.threads import side_by_side
 
 
@@ -50,11 +59,12 @@ class ImageAttention:
         tokens, b = by_head(q0), len(q0)
 
         def attend(part: ImageTerms) -> tuple[Stretch, Tensor]:
-            stretch = Stretch.of(torch.bmm(tokens, part.keys0))
-            return stretch, torch.bmm(stretch.weights, part.values0.transpose(1, 2))
+            weights = scores(tokens, part.keys0)
+            stretch = Stretch.of(weights)
+            return stretch, torch.bmm(weights, part.values0.transpose(1, 2))
 
-        seen, pooled = map(list, zip(*side_by_side(attend, terms, q0.device), strict=True))
-        (values,) = join([s.maximum for s in seen], [s.total for s in seen], [pooled])
+        seen, sums = map(list, zip(*side_by_side(attend, terms, q0.device), strict=True))
+        (values,) = join([s.maximum for s in seen], [s.total for s in seen], [sums])
         return values.view(len(values), b, -1, values.shape[2]).permute(1, 2, 0, 3).flatten(2)
 
     def layer1(
@@ -71,27 +81,25 @@ class ImageAttention:
 
         def attend(item: tuple[ImageTerms, Tensor, Tensor]) -> tuple[Stretch, Tensor, Tensor]:
             part, scaled, scale_out = item
-            a0 = softmax_over_tokens(scores(keys, part.queries0, b))
-            quadratic = torch.bmm(gram, a0.flatten(1, 2)).view_as(a0)
-            quadratic.add_(scores(values, part.cross0, b)).mul_(a0)
-            variance = quadratic.flatten(1, 2).sum(1).add_(part.norm0).div_(carried.shape[2])
+            n = part.n_tokens
+            a0 = scratch.take("attention", scaled, *scaled.shape)
+            softmax_over_tokens(by_prompt(scores(keys, part.queries0), b), out=a0)
+            rated = torch.bmm(gram, a0, out=scratch.take("rated", scaled, *scaled.shape))
+            headed = rated.view(b, keys.shape[0], -1, n)
+            headed.add_(by_prompt(scores(values, part.cross0), b))
+            variance = rated.mul_(a0).sum(1).add_(part.norm0).div_(carried.shape[2])
             scale = torch.rsqrt(variance.add_(eps), out=scale_out)[:, None]
-            torch.mul(a0.flatten(1, 2), scale, out=scaled)
-            rated = torch.bmm(mix, scaled).view_as(a0)
-            self._rate(rated, scores(queries, part.keys1, b), scale)
-            stretch = Stretch.of(rated.flatten(1, 2))
-            mixed = torch.bmm(stretch.weights, scaled.transpose(1, 2))
-            weights = by_head(stretch.weights.mul_(scale).view_as(a0))
-            return stretch, torch.bmm(weights, part.values1.transpose(1, 2)), mixed
+            torch.mul(a0, scale, out=scaled)
+            torch.bmm(mix, scaled, out=rated)
+            headed.addcmul_(by_prompt(scores(queries, part.keys1[..., :n]), b), scale[:, None])
+            headed.add_(by_prompt(scores(queries, part.keys1[..., n:]), b))
+            stretch = Stretch.of(rated)
+            mixed = torch.bmm(rated, scaled.transpose(1, 2))
+            rated.mul_(scale)
+            return stretch, pooled(headed, part.values1), mixed
 
         items = zip(terms, coefficients, scales1, strict=True)
         return self._joined(list(side_by_side(attend, items, k0.device)), b)
-
-    @staticmethod
-    def _rate(rated: Tensor, products: Tensor, scale: Tensor) -> None:
-        """Add [B, h, T, 2 n]: products with the image, scaled by [B, 1, n], and with its places."""
-        n = rated.shape[-1]
-        rated.addcmul_(products[..., :n], scale[:, None]).add_(products[..., n:])
 
     def final(
         self, terms: tuple[ImageTerms, ...], k1: Tensor, v0: Tensor, v1: Tensor, basis: Tensor,
@@ -110,19 +118,23 @@ class ImageAttention:
             item: tuple[ImageTerms, Tensor, Tensor, Tensor],
         ) -> tuple[Stretch, Tensor, Tensor]:
             part, both, scale_in, scale_out = item
-            scale = scale_in[:, None]
-            rated = torch.bmm(query_mix, both[:, :rows]).view(b, h, -1, part.n_tokens)
-            self._rate(rated, scores(keys, part.queries1, b), scale)
-            softmax_over_tokens(rated, out=both[:, rows:])
+            scale, n = scale_in[:, None], part.n_tokens
+            rated = scratch.take("rated", both, b, rows, n)
+            headed = torch.bmm(query_mix, both[:, :rows], out=rated).view(b, h, -1, n)
+            headed.addcmul_(by_prompt(scores(keys, part.queries1[..., :n]), b), scale[:, None])
+            headed.add_(by_prompt(scores(keys, part.queries1[..., n:]), b))
+            softmax_over_tokens(headed, out=both[:, rows:])
             scale2 = variance.scale(part, both, scale, scale_out)[:, None]
-            rated = torch.bmm(final_mix, both).view(b, h, -1, part.n_tokens)
-            products = scores(queries, part.keys2, b)
-            rated.addcmul_(products[..., : part.n_tokens], scale[:, None]).mul_(scale2[:, None])
-            stretch = Stretch.of(rated.add_(products[..., part.n_tokens :]).flatten(1, 2))
-            weights = stretch.weights.mul_(scale2)
-            mixed = torch.bmm(weights, both.transpose(1, 2))
-            weights = by_head(weights.mul_(scale).view_as(rated))
-            return stretch, torch.bmm(weights, part.values2.transpose(1, 2)), mixed
+            rated = scratch.take("rated", both, b, final_mix.shape[1], n)
+            headed = torch.bmm(final_mix, both, out=rated).view(b, h, -1, n)
+            headed.addcmul_(by_prompt(scores(queries, part.keys2[..., :n]), b), scale[:, None])
+            rated.mul_(scale2)
+            headed.add_(by_prompt(scores(queries, part.keys2[..., n:]), b))
+            stretch = Stretch.of(rated)
+            rated.mul_(scale2)
+            mixed = torch.bmm(rated, both.transpose(1, 2))
+            rated.mul_(scale)
+            return stretch, pooled(headed, part.values2), mixed
 
         items = zip(terms, coefficients, scales1, scales2, strict=True)
         return self._joined(list(side_by_side(attend, items, k1.device)), b)
@@ -161,8 +173,9 @@ class _Variance:
             (self.upper, both, both[:, : self.rows], self.values0, part.cross1a),
             (self.lower, both[:, self.rows :], both[:, self.rows :], self.values1, part.cross1b),
         ):
-            products = scores(values, cross, b)
-            form = torch.bmm(matrix, columns).view(products.shape)
-            form = form.addcmul_(products, scale1[:, None]).flatten(1, 2)
-            total.add_(form.mul_(weights).sum(1))
+            size = b, matrix.shape[1], part.n_tokens
+            form = torch.bmm(matrix, columns, out=scratch.take("rated", both, *size))
+            products = by_prompt(scores(values, cross), b)
+            headed = form.view(products.shape).addcmul_(products, scale1[:, None])
+            total.add_(headed.flatten(1, 2).mul_(weights).sum(1))
         return torch.rsqrt(total.div_(self.channels).add_(self.eps), out=out)

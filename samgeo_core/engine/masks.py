@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -42,12 +43,14 @@ class _Cells:
         weights: float32 [reach, P, side], of the inputs from the cell's own on, for up to P
             positions; zero where it has fewer.
         lack: float32 [P, side], minus infinity where a cell has fewer than P positions, else zero.
+        usual: positions that no cell exceeds but those at the two ends of the axis.
     """
 
     start: Tensor
     count: Tensor
     weights: Tensor
     lack: Tensor
+    usual: int
 
     @property
     def reach(self) -> int:
@@ -56,7 +59,8 @@ class _Cells:
     def part(self, inputs: slice) -> _Cells:
         """The cells of some inputs."""
         arrays = (self.start, self.count, self.weights, self.lack)
-        return _Cells(*(array[..., inputs] for array in arrays))
+        start, count, weights, lack = (array[..., inputs] for array in arrays)
+        return _Cells(start, count, weights, lack, self.usual)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +90,9 @@ class _Axis:
         weights = matrix[place[None], inputs.clamp(max=side - 1)[:, None]]
         weights = weights * ((inputs < side)[:, None] & (step < count))
         lack = torch.zeros(place.shape).masked_fill_(step >= count, -torch.inf)
-        cells = _Cells(*(t.to(device) for t in (start, count, weights, lack)))
+        usual = max(1, int(count.sort().values[-3:][0]))
+        start, count, weights, lack = (t.to(device) for t in (start, count, weights, lack))
+        cells = _Cells(start, count, weights, lack, usual)
         return cls(matrix.to(device), tuple(first.tolist()), tuple(last.tolist()), cells)
 
     def within(self, low: int, high: int) -> slice:
@@ -159,12 +165,12 @@ class _CellGrid:
         counts = self._count(whole).t().contiguous()
         bounds = self._bounds(whole[0] & self.present)
         for cells in torch.split(undecided.nonzero(), _CELLS_AT_ONCE):
-            at, row, column = cells.unbind(1)
-            values = self._pixels(logits, at, row, column)
-            for i, level in enumerate(levels):
-                counts[:, i].index_add_(0, at, (values > level).sum((0, 1)))
-            self._widen(bounds, at, values.amax(1) > threshold, ys.start[row], 1)
-            self._widen(bounds, at, values.amax(0) > threshold, xs.start[column], 0)
+            for at, row, column, most in self._by_size(cells):
+                values = self._pixels(logits, at, row, column, most)
+                for i, level in enumerate(levels):
+                    counts[:, i].index_add_(0, at, (values > level).sum((0, 1)))
+                self._widen(bounds, at, values.amax(1) > threshold, ys.start[row], 1)
+                self._widen(bounds, at, values.amax(0) > threshold, xs.start[column], 0)
         found: list[Extent | None] = [None] * len(may_reach)
         table = torch.cat([left[:, None], counts, bounds], 1).tolist()
         for i, n, n_inner, n_outer, x0, y0, x1, y1 in table:
@@ -202,13 +208,30 @@ class _CellGrid:
         (x0, x1), (y0, y1) = sides
         return torch.stack([x0, y0, x1, y1], 1)
 
-    def _pixels(self, logits: Tensor, at: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    def _by_size(self, cells: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor, ShapeHW]]:
+        """Mask, row and column [C] of cells [C, 3], the usual ones and those at the ends apart.
+
+        With them comes how many rows and columns of pixels there are at most.
+        """
+        ys, xs = self.ys, self.xs
+        usual = (ys.count[cells[:, 1]] <= ys.usual) & (xs.count[cells[:, 2]] <= xs.usual)
+        for chosen, most in (
+            (cells[usual], (ys.usual, xs.usual)),
+            (cells[~usual], (len(ys.lack), len(xs.lack))),
+        ):
+            if len(chosen):
+                at, row, column = chosen.unbind(1)
+                yield at, row, column, most
+
+    def _pixels(
+        self, logits: Tensor, at: Tensor, row: Tensor, column: Tensor, most: ShapeHW
+    ) -> Tensor:
         """Pixels [Py, Px, C] of some cells, minus infinity where a cell has fewer."""
-        ys, xs, (_, height, width) = self.ys, self.xs, logits.shape
-        flat, across = logits.reshape(-1), xs.weights[:, :, column]
+        ys, xs, (_, height, width), (py, px) = self.ys, self.xs, logits.shape, most
+        flat, across = logits.reshape(-1), xs.weights[:, :px, column]
         columns = [(column + j).clamp_(max=width - 1) for j in range(xs.reach)]
-        values = ys.lack[:, row][:, None] + xs.lack[:, column]
-        for i, down in enumerate(ys.weights[:, :, row]):
+        values = ys.lack[:py, row][:, None] + xs.lack[:px, column]
+        for i, down in enumerate(ys.weights[:, :py, row]):
             start = (at * height + (row + i).clamp_(max=height - 1)) * width
             line = torch.zeros_like(across[0])
             for j, weight in enumerate(across):

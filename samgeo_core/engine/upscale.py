@@ -62,6 +62,8 @@ class Upscaler:
 
 def as_pixels(blocks: Tensor, height: int, width: int) -> Tensor:
     """Logits [M, height x width, 16] of image tokens as the pixels they become, [M, 4 h, 4 w]."""
-    # The 16 are row and column of the first upscaling, then those of the second within them.
-    rows = blocks.view(len(blocks), height, width, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4, 6)
-    return rows.reshape(len(blocks), 4 * height, 4 * width)
+    # The 16 are row and column of the first upscaling, then those of the second within them. The
+    # last two stay together: they are moved as one number of twice the size.
+    pairs = blocks.view(torch.int64).view(len(blocks), height, width, 2, 2, 2)
+    rows = pairs.permute(0, 1, 3, 5, 2, 4).reshape(len(blocks), 4 * height, 2 * width)
+    return rows.view(torch.float32)
