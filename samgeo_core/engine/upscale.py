@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-gelu_ = torch.ops.aten.gelu_
+from samgeo_core.models.strips import gelu_
+
 OUTER_PIXELS = ([0, 1, 4, 5], [0, 2, 8, 10], [10, 11, 14, 15], [5, 7, 13, 15])
 """Which of a token's 16 pixels lie at its top, left, bottom and right."""
 
