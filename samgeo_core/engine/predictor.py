@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from weakref import WeakKeyDictionary
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -125,19 +126,35 @@ def predict(
         logits.extend(decode_masks(decoder, terms, state, every))
         ious.append(state.iou)
     low = torch.cat(logits).view(n, -1, *logits[0].shape[-2:])
-    sam = model.sam
-
-    def resample(masks: Tensor) -> Tensor:
-        full = sam.postprocess_masks(masks[:, None], embedding.input_hw, embedding.shape_hw)
-        above: Tensor = full[:, 0] > sam.mask_threshold
-        return above
-
-    heads = list(side_by_side(resample, low.unbind(1), model.device))
     return MaskBatch(
-        torch.stack(heads, 1).cpu().numpy(),
+        _at_tile_resolution(model, embedding, low),
         torch.cat(ious).cpu().numpy(),
         low.cpu().numpy(),
     )
+
+
+def _at_tile_resolution(
+    model: LoadedModel, embedding: Embedding, logits: Tensor
+) -> NDArray[np.bool_]:
+    """Masks [N, M, H, W] of logits [N, M, 256, 256] (`Sam.postprocess_masks`)."""
+    sam, (h, w), (input_h, input_w) = model.sam, embedding.shape_hw, embedding.input_hw
+    if logits.device.type != "cpu":
+        full: Tensor = sam.postprocess_masks(logits, (input_h, input_w), (h, w))
+        above: NDArray[np.bool_] = (full > sam.mask_threshold).cpu().numpy()
+        return above
+    padded = sam.image_encoder.img_size
+    masks = np.empty((*logits.shape[:2], h, w), np.bool_)
+
+    def resample(item: tuple[NDArray[np.float32], NDArray[np.bool_]]) -> None:
+        # NOTE: the same weights as torch's bilinear mode, in a tenth of its time.
+        low, out = item
+        shown = cv2.resize(low, (padded, padded))[:input_h, :input_w]
+        np.greater(cv2.resize(shown, (w, h)), sam.mask_threshold, out=out)
+
+    items = zip(logits.flatten(0, 1).numpy(), masks.reshape(-1, h, w), strict=True)
+    for _ in side_by_side(resample, items, logits.device):
+        pass
+    return masks
 
 
 def _encode_prompts(
