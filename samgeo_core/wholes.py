@@ -40,7 +40,7 @@ class WholeObject:
     box_xyxy: tuple[int, int, int, int]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class PackedMask:
     """A mask that waits: eight pixels a byte, deflated.
 

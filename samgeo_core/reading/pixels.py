@@ -16,7 +16,9 @@ from samgeo_core.reading.expressions import Expression
 from samgeo_core.reading.stretch import BandTriple
 from samgeo_core.windows import ShapeHW, Window
 
-_CHUNK_BYTES = 32 * 2**20
+_CHUNK_BYTES = 4 * 2**20
+"""Stored values that are decoded at once: beside them lie several arrays of their size."""
+
 _VIEW_PX = 1024
 _DECIMATE_UP_TO_PX = 16_000_000
 _SAMPLE_GRID = 8
@@ -92,6 +94,8 @@ def read_raw(
     if palette:
         colours, visible = _expand_palette(values[0], dataset.colormap(once[0]))
         return RawPixels(colours, np.repeat(valid & visible, 3, axis=0))
+    if bands == tuple(once):
+        return RawPixels(values, valid)
     if not is_plain(bands):
         return _computed(bands, once, values, valid)
     index = [once.index(band) for band in bands if isinstance(band, int)]

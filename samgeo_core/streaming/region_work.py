@@ -12,6 +12,7 @@ from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import SegmentConfig
 from samgeo_core.engine.ladder import Place
 from samgeo_core.errors import ParameterError, RasterError, WeightsError
+from samgeo_core.memory import give_back_memory
 from samgeo_core.pool import CandidatePool
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.reading.raster import Raster
@@ -136,6 +137,8 @@ class RasterWork:
             RasterError: the file isn't that of the run, or can't be read.
         """
         tile = self._raster().read(region.window, bands=self.bands, stretch=self.stretch)
+        # A heap of the reading thread's own: what decoding took is of no use to others there.
+        give_back_memory()
         if self.area is None:
             return tile
         return TileImage(tile.rgb, tile.valid & self.area.mask(region.window))

@@ -124,6 +124,7 @@ def _here(
             upcoming = next(waiting, None)
             tile = reader.submit(work.read, upcoming) if upcoming else None
             data = work.find(region, pixels, monitor.part(done, max(total, done + 1)))
+            del pixels  # what is done with the result needs none
             done += 1
             yield region, data
             region = upcoming

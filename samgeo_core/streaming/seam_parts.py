@@ -30,7 +30,7 @@ ARMS_SHARE = 0.1
 """What one window saw twice has more of its pixels in common than this."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Part:
     """What one window saw of an object, in the frame of the raster.
 

@@ -13,7 +13,7 @@ from samgeo_core.windows import Window
 Box = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sight:
     """How a mask was seen.
 

@@ -133,9 +133,7 @@ class SeamJoiner:
         parts = parts_of(self._views, region, objects, self._number)
         self._number += len(objects)
         neighbours = [i for i in self._plan.neighbours(region.index) if i < region.index]
-        old = [
-            part for i in neighbours for part in self._open.get(i, ()) if part.last >= region.index
-        ]
+        old = [part for i in neighbours for part in self._open.get(i, ())]
         for part in parts:
             self._held[part.number] = Group.of(part)
             heapq.heappush(self._ends, (part.last, part.number, part))
@@ -172,8 +170,8 @@ class SeamJoiner:
                 closed += close(self._views, group)
         for group in closed:
             self._held[group.number] = group
-        for i in [i for i in self._open if max(self._plan.neighbours(i), default=0) < index]:
-            del self._open[i]
+        still_open = ((i, [p for p in parts if p.last >= index]) for i, parts in self._open.items())
+        self._open = {i: parts for i, parts in still_open if parts}
         return closed
 
     def _settle(self, changed: list[Group]) -> list[WholeObject]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,6 +19,8 @@ from samgeo_core.overlap_rules import apply_overlap_rule
 from samgeo_core.results.nesting import parent_ids
 from samgeo_core.selection import select
 from samgeo_core.streaming.regions import Region, RegionPlan
+from samgeo_core.streaming.seam_groups import Group
+from samgeo_core.streaming.seam_parts import Part
 from samgeo_core.streaming.seam_views import Views
 from samgeo_core.streaming.seams import SeamJoiner, WholeObject, join_candidates, join_regions
 from samgeo_core.windows import Window
@@ -207,6 +211,21 @@ def test_the_better_of_two_that_say_the_same_stays() -> None:
 def test_objects_of_one_region_do_not_judge_each_other_again() -> None:
     one, other = box(2, 10, 30, 40), box(4, 12, 30, 40)
     assert len(two_regions([(one, 0.4), (other, 0.9)], [])) == 2
+
+
+def test_what_is_done_is_gone_before_python_looks_for_garbage() -> None:
+    plan = RegionPlan((400, 200), 80, 10)
+    truth = [box(x, y, x + 12, y + 12, (400, 200)) for y in range(3, 390, 9) for x in (3, 60, 133)]
+    joiner = SeamJoiner(plan)
+    gc.collect()
+    gc.disable()
+    try:
+        for region in plan:
+            joiner.add(region, seen(region, truth))
+        joiner.finish()
+        assert not [item for item in gc.get_objects() if isinstance(item, Part | Group)]
+    finally:
+        gc.enable()
 
 
 def test_what_is_held_grows_with_the_width_of_the_raster_and_not_with_its_height() -> None:
