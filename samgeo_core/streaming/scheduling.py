@@ -29,6 +29,7 @@ _Finished: TypeAlias = "queue.SimpleQueue[Any]"
 _POLL_S = 0.25
 _LOOK_AGAIN_S = 5.0
 _CONNECT_S = 20.0
+_FETCH_S = 20.0
 _AHEAD = 2
 """Regions handed out per thread of a cluster: one at work, one waiting beside it."""
 _RETRIES = 2
@@ -161,8 +162,12 @@ def _on_cluster(
             if not pending:
                 return
             future = crowd.wait()
+            try:
+                data = _result(future, pending[future])
+            except _GoneError:
+                future.add_done_callback(crowd.finished.put)
+                continue
             region = pending.pop(future)
-            data = _result(future, region)
             crowd.done += 1
             future.release()
             yield region, data
@@ -229,13 +234,17 @@ def _leave(client: Any, pending: list[Any]) -> None:
         logger.info("The scheduler was gone before we left: %s", error)
 
 
+class _GoneError(Exception):
+    """A result was lost with its worker before it was fetched: it is being made again."""
+
+
 def _result(future: Any, region: Region) -> bytes | None:
     """What a worker made of a region."""
     from distributed import CancelledError as FutureCancelled
     from distributed.scheduler import KilledWorker
 
     try:
-        data: bytes | None = future.result(timeout=_CONNECT_S)
+        data: bytes | None = future.result(timeout=_FETCH_S)
     except KilledWorker as error:
         raise SamGeoError(
             f"Region {region.index} at {region.window.box_xyxy} px, or one that waited on the same "
@@ -254,6 +263,8 @@ def _result(future: Any, region: Region) -> bytes | None:
     except (FutureCancelled, OSError) as error:
         if future.status == "error":  # raised by the work, not by the way to the scheduler
             raise
+        if isinstance(error, TimeoutError):
+            raise _GoneError from error
         raise _lost() from error
     return data
 

@@ -185,6 +185,22 @@ def test_a_killed_worker_is_survived(cluster: Any, tmp_path: Path) -> None:
     assert {region.index for region in found} == set(range(len(PLAN)))
 
 
+def test_results_lost_with_their_workers_are_made_again(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Shorter than it takes to start a worker: who fetches meanwhile finds nothing.
+    monkeypatch.setattr("samgeo_core.streaming.scheduling._FETCH_S", 0.2)
+    results = map_regions(Shout(tmp_path), PLAN, scheduler=cluster.scheduler_address)
+    found = dict([next(results)])
+    end = time.monotonic() + 30
+    while not results.ready() and time.monotonic() < end:
+        time.sleep(0.05)
+    for worker in cluster.workers.values():
+        os.kill(worker.pid, signal.SIGKILL)
+    found |= dict(results)
+    assert {region.index for region in found} == set(range(len(PLAN)))
+
+
 def test_a_region_that_ends_every_worker_ends_the_run(cluster: Any, tmp_path: Path) -> None:
     work = Shout(tmp_path, kill_at=2, always=True)
     # Dask can't tell which of those that were handed to a worker ended it.
