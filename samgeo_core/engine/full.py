@@ -64,9 +64,10 @@ def generate_full(
     looks = list(plan_region_looks(place, config) if place else plan_looks(tile.shape_hw, config))
     filled = [look for look in looks if look.is_coarsest and not look.is_fixed]
     n_parts = len(looks) + len(filled)
-    # A region that is all there is has none, and keeps what its windows find.
-    has_fixed = place is not None and any(look.is_fixed for look in looks)
-    fixed = FixedWindows.of(place.extent, place.margin_px, config) if place and has_fixed else None
+    fixed = None
+    if place and not place.is_all:
+        # Also where none of them is this region's: what they see is left to its neighbours.
+        fixed = FixedWindows.of(place.extent, place.margin_px, config)
     for i, look in enumerate(looks):
         part = monitor.part(i, n_parts)
         part.step("encode", 0, 1)

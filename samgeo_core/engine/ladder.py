@@ -135,6 +135,11 @@ class Place:
     extent: Window
     margin_px: int
 
+    @property
+    def is_all(self) -> bool:
+        """Whether the tile is all there is: nothing goes on beside it."""
+        return self.window == self.core == self.extent
+
     def local(self, window: Window) -> Window:
         """A window of the raster in px of the tile."""
         return window.moved(-self.window.x, -self.window.y)
@@ -244,7 +249,7 @@ def plan_region_looks(place: Place, config: FullConfig) -> Iterator[Look]:
     is too large for that.
     """
     tile, extent = place.window, place.extent
-    if tile == extent == place.core:
+    if place.is_all:
         yield from plan_looks(tile.shape_hw, config)
         return
     core = place.local(place.core)

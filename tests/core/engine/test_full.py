@@ -10,7 +10,7 @@ import pytest
 
 from samgeo_core.candidates import MaskCandidate
 from samgeo_core.engine.full import _Survey, generate_full
-from samgeo_core.engine.ladder import FullConfig, Place, plan_looks
+from samgeo_core.engine.ladder import FullConfig, Place, plan_looks, plan_region_looks
 from samgeo_core.errors import CancelledError
 from samgeo_core.progress import SILENT, CancelToken, Monitor, Progress
 from samgeo_core.reading.generated_scene import generated_scene
@@ -121,6 +121,22 @@ def test_a_region_that_is_all_there_is_finds_what_a_tile_does(
     )
     assert len(alone) > 1
     np.testing.assert_array_equal(alone.boxes_xyxy, region.boxes_xyxy)
+
+
+@pytest.mark.weights
+def test_a_region_between_the_middles_of_fixed_windows_adds_only_what_is_too_large_for_them(
+    scene: Any, default_model: Any
+) -> None:
+    raster = Raster.open(Path(scene.path))
+    extent = Window.whole(raster.grid.shape_hw)
+    config = FullConfig(finest_px=128, steps_px=(8,), gap_share=1.0)
+    # Their middles lie at 64 and 160 px.
+    place = Place(Window(6, 6, 208, 208), Window(70, 70, 80, 80), extent, 64)
+    assert not any(look.is_fixed for look in plan_region_looks(place, config))
+    tile = raster.read(place.window)
+    found = generate_full(default_model, tile, config, place=place)
+    assert len(found) < len(generate_full(default_model, tile, config))
+    assert all(max(mask.sides_px) > 64 for mask in found)
 
 
 @pytest.mark.weights
