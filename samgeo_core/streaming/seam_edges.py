@@ -51,6 +51,9 @@ def trim(views: Views, parts: Sequence[Part]) -> Masks:
 def confirmed_parts(views: Views, parts: Sequence[Part], masks: Masks) -> list[Part]:
     """Parts of which no edge of a window cuts more than others see go on; the worst go first.
 
+    The more of its window a mask fills, the likelier it is the window and no object: the more of
+    what edges cut must others see go on.
+
     Args:
         views: through which they were seen.
         parts: of one object, trimmed.
@@ -60,7 +63,8 @@ def confirmed_parts(views: Views, parts: Sequence[Part], masks: Masks) -> list[P
     while left:
         shares = [(_missed_share(views, part, left, masks), part) for part in left]
         share, worst = max(shares, key=lambda item: (item[0], -item[1].number))
-        if share < 1 - AGREEMENT:
+        filled = worst.area_px / (worst.view.width * worst.view.height)
+        if share < (1 - AGREEMENT) * (1 - filled**2):
             break
         left.remove(worst)
     return left

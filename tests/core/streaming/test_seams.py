@@ -184,6 +184,21 @@ def test_an_edge_that_the_neighbour_does_not_confirm_makes_no_object() -> None:
     assert two_regions([(box(30, 10, right, 30), 0.95)], []) == []
 
 
+@pytest.mark.parametrize(("top", "stays"), [(0, False), (20, True)])
+def test_a_mask_that_fills_its_window_must_be_confirmed_all_along_its_edges(
+    top: int, stays: bool
+) -> None:
+    shape = (60, 120)
+    plan = RegionPlan(shape, 80, 20)
+    one, other = plan.region(0), plan.region(1)
+    here = box(0, top, one.window.width, 55, shape)
+    # The neighbour sees all but a third of it go on.
+    there = box(other.window.x, top + (55 - top) // 3, 70, 55, shape)
+    found = [(one, seen(one, [here])), (other, seen(other, [there]))]
+    kept = [full(i, shape) for items in join_regions(plan, found) for i in items]
+    assert [mask.tobytes() for mask in kept] == [(here | there).tobytes()] * stays
+
+
 def test_what_a_region_saw_whole_stands_for_what_its_neighbour_saw_cut() -> None:
     plan = RegionPlan(SHAPE, 80, 20)
     right = plan.region(0).window.width
