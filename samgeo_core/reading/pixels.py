@@ -169,11 +169,11 @@ def _spread(length: int) -> list[int]:
     return [max(0, min(round(start), length - _SAMPLE_PX)) for start in middle]
 
 
-def row_chunks(window: Window, dataset: Any) -> Iterator[Window]:
-    """Cut a window into pieces of some megabytes, along the rows of blocks."""
+def row_chunks(window: Window, dataset: Any, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[Window]:
+    """Cut a window into pieces of some megabytes (three bands), along the rows of blocks."""
     block_rows = max(height for height, _ in dataset.block_shapes)
     row_bytes = window.width * 3 * max(np.dtype(t).itemsize for t in dataset.dtypes)
-    rows = max(_CHUNK_BYTES // row_bytes // block_rows, 1) * block_rows
+    rows = max(chunk_bytes // row_bytes // block_rows, 1) * block_rows
     rows = min(rows, window.height) or 1
     end = window.y + window.height
     y = window.y

@@ -214,7 +214,7 @@ def trace_wholes(wholes: Iterable[Sequence[Piece]]) -> Geometries:
     cut = np.flatnonzero(np.array(counts) > 1)
     if cut.size:
         in_pieces = np.isin(owner, cut)
-        parts, owner_of_parts = _united(polygons[in_pieces], owner[in_pieces], cut)
+        parts, owner_of_parts = unite(polygons[in_pieces], owner[in_pieces])
         polygons = np.concatenate([polygons[~in_pieces], parts])
         owner = np.concatenate([owner[~in_pieces], owner_of_parts])
         order = np.argsort(owner, kind="stable")
@@ -251,15 +251,29 @@ def _traced(batch: Sequence[tuple[int, Piece]]) -> tuple[Geometries, IntArray]:
     return parts, np.array([index for index, _ in batch], np.int64)[piece]
 
 
-def _united(polygons: Geometries, owner: IntArray, cut: IntArray) -> tuple[Geometries, IntArray]:
-    """Unite the polygons of each owner in ``cut``, ascending: parts, and the owner of each."""
-    begins, ends = np.searchsorted(owner, cut), np.searchsorted(owner, cut, "right")
+def unite(polygons: Geometries, owner: IntArray) -> tuple[Geometries, IntArray]:
+    """Unite the polygons of each owner where they share an edge.
+
+    Args:
+        polygons: [P], traced from masks, without common pixels.
+        owner: int64 [P], whose they are.
+
+    Returns:
+        Parts as `trace_parts` has them, by owner and place, and the owner of each.
+    """
+    if not len(polygons):
+        return polygons, owner
+    owners, index, counts = np.unique(owner, return_inverse=True, return_counts=True)
+    order = np.argsort(index, kind="stable")
+    ends = np.cumsum(counts)
+    begins = ends - counts
     # All coordinates are whole numbers and all edges run along an axis: this is exact.
-    united = [shapely.union_all(polygons[a:b]) for a, b in zip(begins, ends, strict=True)]
+    united = [shapely.union_all(polygons[order[a:b]]) for a, b in zip(begins, ends, strict=True)]
     parts, index = shapely.get_parts(united, return_index=True)
     parts = _without_straight_vertices(parts)
     x, y = shapely.get_coordinates(shapely.get_point(shapely.get_exterior_ring(parts), 0)).T
-    return parts[np.lexsort((x, y, index))], cut[index]
+    by_place = np.lexsort((x, y, index))
+    return parts[by_place], owners[index[by_place]]
 
 
 def _without_straight_vertices(polygons: Geometries) -> Geometries:

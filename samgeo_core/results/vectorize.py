@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import geopandas as gpd
 import numpy as np
+import rasterio
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
@@ -17,14 +18,28 @@ from scipy import ndimage
 from samgeo_core.errors import ParameterError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import BoolMask, ObjectSet
+from samgeo_core.reading.pixels import row_chunks
 from samgeo_core.reading.raster import Raster, open_dataset
 from samgeo_core.results.geodesy import measure, pyproj_crs
 from samgeo_core.results.labels import Labels
 from samgeo_core.results.nesting import parent_ids
-from samgeo_core.results.outlines import Geometries, trace, trace_parts, trace_wholes
+from samgeo_core.results.outlines import (
+    Geometries,
+    gathered,
+    trace,
+    trace_parts,
+    trace_wholes,
+    unite,
+)
 from samgeo_core.wholes import WholeObject
+from samgeo_core.windows import Window
 
 _MOST_VALUES = 10_000_000
+_STRIP_PX = 2**23
+"""Pixels of a label raster that are traced at once."""
+
+Strip: TypeAlias = "tuple[int, Labels]"
+"""Whole rows of a label raster, after the number of the first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +148,8 @@ def vectorize_labels(
 ) -> gpd.GeoDataFrame:
     """Make polygons of a label or mask raster; 0 and nodata are background.
 
+    A file is read in strips: memory is that of the polygons, not of the raster.
+
     Args:
         source: a raster file, of which the first band is taken, or an array [H, W].
         grid: the grid of an array; by default pixels without CRS. A file brings its own.
@@ -149,20 +166,21 @@ def vectorize_labels(
         ParameterError: the values are not whole numbers, or the grid has another shape.
     """
     if isinstance(source, str | Path):
-        labels, grid = _read_labels(Path(source))
+        path = Path(source)
+        grid = Raster.open(path).grid
+        strips = _strips_of_file(path)
     else:
-        labels = np.asarray(source)
-    labels = _whole_numbers(labels)
-    grid = grid or GeoGrid(labels.shape, Affine.identity(), None)
-    _check_shape(labels.shape, grid)
-    values, masks, offsets = _masks_by_value(labels)
+        labels = _whole_numbers(np.asarray(source))
+        grid = grid or GeoGrid(labels.shape, Affine.identity(), None)
+        _check_shape(labels.shape, grid)
+        strips = _strips_of_array(labels)
+    values, outlines = _trace_strips(strips, grid.shape_hw[0])
     if multipart:
-        outlines, owner = trace(masks, offsets), np.arange(len(masks))
-    else:
-        outlines, owner = trace_parts(masks, offsets)
+        values, index = np.unique(values, return_inverse=True)
+        outlines = gathered(outlines, index, len(values))
     areas = np.rint(shapely.area(outlines)).astype(np.int64)
     return _frame(
-        {"value": values[owner], "area_px": areas},
+        {"value": values, "area_px": areas},
         measured(_simplified(outlines, simplify_px), grid),
         grid,
     )
@@ -202,11 +220,21 @@ def _frame(columns: dict[str, NDArray[Any]], outlines: Outlines, grid: GeoGrid) 
     return gpd.GeoDataFrame({**columns, **sizes}, geometry=outlines.polygons, crs=crs)
 
 
-def _read_labels(path: Path) -> tuple[Labels, GeoGrid]:
-    grid = Raster.open(path).grid
+def _strips_of_file(path: Path) -> Iterator[Strip]:
     with open_dataset(path) as dataset:
-        labels, valid = dataset.read(1), dataset.read_masks(1)
-    return np.where(valid > 0, labels, 0), grid
+        whole = Window.whole((dataset.height, dataset.width))
+        strip_bytes = 3 * _STRIP_PX * max(np.dtype(t).itemsize for t in dataset.dtypes)
+        for part in row_chunks(whole, dataset, strip_bytes):
+            window = rasterio.windows.Window(*part.box_xyxy[:2], part.width, part.height)
+            labels = dataset.read(1, window=window)
+            labels[dataset.read_masks(1, window=window) == 0] = 0
+            yield part.y, labels
+
+
+def _strips_of_array(labels: Labels) -> Iterator[Strip]:
+    rows = max(_STRIP_PX // max(labels.shape[1], 1), 1)
+    for y in range(0, len(labels), rows):
+        yield y, labels[y : y + rows]
 
 
 def _whole_numbers(labels: Labels) -> Labels:
@@ -219,6 +247,27 @@ def _whole_numbers(labels: Labels) -> Labels:
     raise ParameterError(
         f"Labels must be whole numbers, got {labels.dtype}: give a raster of object ids or a mask."
     )
+
+
+def _trace_strips(strips: Iterable[Strip], height: int) -> tuple[NDArray[np.int64], Geometries]:
+    """Polygons of the connected parts of equal value, by value and place, and their values."""
+    values, outlines = [np.empty(0, np.int64)], [np.empty(0, object)]
+    cut_values, cut = [np.empty(0, np.int64)], [np.empty(0, object)]
+    for first, labels in strips:
+        names, masks, offsets = _masks_by_value(_whole_numbers(labels))
+        polygons, owner = trace_parts(masks, offsets + np.array([0, first]))
+        _, top, _, bottom = shapely.bounds(polygons).T
+        last = first + len(labels)
+        goes_on = (top == first) & (first > 0) | (bottom == last) & (last < height)
+        values.append(names[owner[~goes_on]])
+        outlines.append(polygons[~goes_on])
+        cut_values.append(names[owner[goes_on]])
+        cut.append(polygons[goes_on])
+    joined, owner = unite(np.concatenate(cut), np.concatenate(cut_values))
+    found, polygons = np.concatenate([*values, owner]), np.concatenate([*outlines, joined])
+    corners = shapely.get_point(shapely.get_exterior_ring(polygons), 0)
+    order = np.lexsort((*shapely.get_coordinates(corners).T, found))
+    return found[order], polygons[order]
 
 
 def _masks_by_value(

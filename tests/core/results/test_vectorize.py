@@ -6,7 +6,9 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
+import rasterio
 import rasterio.features
 import shapely
 from affine import Affine
@@ -20,7 +22,7 @@ from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import ObjectSet
 from samgeo_core.reading.raster import Raster
 from samgeo_core.results.labels import label_raster, write_label_raster
-from samgeo_core.results.vectorize import vectorize, vectorize_labels
+from samgeo_core.results.vectorize import _strips_of_file, vectorize, vectorize_labels
 from tests.factories import UTM_33N, MakeRaster
 
 UTM = CRS.from_epsg(32633)
@@ -238,6 +240,34 @@ def test_label_files(tmp_path: Path, name: str) -> None:
     assert from_file.crs == from_array.crs
     assert from_file["value"].tolist() == from_array["value"].tolist()
     assert shapely.equals_exact(from_file.geometry.values, from_array.geometry.values, 1e-9).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.booleans())
+def test_strips_leave_no_trace(seed: int, rows: int, multipart: bool) -> None:
+    labels = np.random.default_rng(seed).integers(0, 3, (9, 12))
+    whole = vectorize_labels(labels, multipart=multipart)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("samgeo_core.results.vectorize._STRIP_PX", rows * 12)
+        in_strips = vectorize_labels(labels, multipart=multipart)
+    pd.testing.assert_frame_equal(
+        whole.drop(columns="geometry"), in_strips.drop(columns="geometry")
+    )
+    assert whole.geometry.to_wkb().tolist() == in_strips.geometry.to_wkb().tolist()
+
+
+def test_a_file_is_read_in_strips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = label_raster(blobs(5))
+    path = tmp_path / "labels.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", height=48, width=64, count=1, dtype="int32", nodata=0,
+        blockysize=4, crs=UTM, transform=UTM_33N,
+    ) as dataset:  # fmt: skip
+        dataset.write(labels.astype(np.int32), 1)
+    whole = vectorize_labels(path)
+    monkeypatch.setattr("samgeo_core.results.vectorize._STRIP_PX", 64 * 9)
+    assert len(list(_strips_of_file(path))) == 6
+    assert whole.equals(vectorize_labels(path))
 
 
 def test_nodata_of_a_file_is_background(make_raster: MakeRaster) -> None:
