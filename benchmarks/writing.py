@@ -89,7 +89,7 @@ def _beside_peer(counts: Sequence[int], peer: Path, folder: Path) -> Iterator[st
         "The same objects as polygons: samgeo's raster_to_vector from the finished label raster "
         "(as int32: it refuses the uint32 that more than 65,535 objects take), "
         "ours from the objects themselves (VectorWriter) and from the label raster "
-        "(vectorize_labels, write_vector). Peer over ours: above 1, ours is better."
+        "(raster_to_vector). Peer over ours: above 1, ours is better."
     )
     columns = (
         "objects", "side", "seconds", "memory MiB", "features", "invalid", "columns",
@@ -106,7 +106,7 @@ def _beside_peer(counts: Sequence[int], peer: Path, folder: Path) -> Iterator[st
         ours = measure("vectors_of_wholes", count=count, **target)
         rows.append(_row(count, "VectorWriter", ours, theirs))
         ours = measure("vectors_of_labels", labels=labels, **target)
-        rows.append(_row(count, "vectorize_labels", ours, theirs))
+        rows.append(_row(count, "raster_to_vector", ours, theirs))
     yield table(columns, rows)
 
 

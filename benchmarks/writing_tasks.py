@@ -86,12 +86,12 @@ def vectors_of_wholes(count: int, target: str) -> Measurement:
 
 
 def vectors_of_labels(labels: str, target: str) -> Measurement:
-    """`vectorize_labels` and `write_vector`: from the raster, as the peer does."""
-    from samgeo_core.results.export import write_vector
-    from samgeo_core.results.vectorize import vectorize_labels
+    """`label_batches` and `write_batches`: from the raster, as the peer does."""
+    from samgeo_core.results.export import write_batches
+    from samgeo_core.results.vectorize import label_batches
 
     with metered() as cost:
-        write_vector(vectorize_labels(labels), target)
+        write_batches(label_batches(labels), target)
     return _layer(cost.seconds, cost, Path(target))
 
 

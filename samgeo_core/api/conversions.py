@@ -9,12 +9,12 @@ from samgeo_core.api.prompts import parse_crs
 from samgeo_core.errors import ParameterError
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.reading.raster import Raster
-from samgeo_core.results.export import write_vector
-from samgeo_core.results.vectorize import vectorize_labels
+from samgeo_core.results.export import write_batches
+from samgeo_core.results.vectorize import label_batches
 
 
 class Conversions:
-    """``raster_to_vector`` and its names for single formats.
+    """``raster_to_vector`` and its names for single formats, for rasters of any size.
 
     Every region of one value becomes a polygon with the columns value, area_px, area_m2,
     perimeter_m; 0 and nodata are background.
@@ -40,14 +40,12 @@ class Conversions:
             RasterError, ParameterError, ExportError: as their docstrings say.
         """
         target_crs, grid = parse_crs(dst_crs), Raster.open(image).grid
-        frame = vectorize_labels(image, simplify_px=in_pixels(simplify_tolerance, grid))
-        if target_crs is not None:
-            if grid.crs is None:
-                raise ParameterError(
-                    "dst_crs needs a raster with a CRS, but this one has none: leave it out."
-                )
-            frame = frame.to_crs(target_crs)
-        write_vector(frame, output)
+        if target_crs is not None and grid.crs is None:
+            raise ParameterError(
+                "dst_crs needs a raster with a CRS, but this one has none: leave it out."
+            )
+        simplify_px = in_pixels(simplify_tolerance, grid)
+        write_batches(label_batches(image, simplify_px=simplify_px, crs=target_crs), output)
 
     def tiff_to_vector(
         self,

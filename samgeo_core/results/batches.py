@@ -130,23 +130,37 @@ def write_ogr_batches(layer: Batches, path: Path, name: str, driver: str, **opti
 
     Returns:
         How many rows there were.
+
+    Raises:
+        Exception: what going through the rows raises.
     """
     if layer.crs is None:
         # A layer of pixel coordinates is meant, not forgotten. NOTE: catch_warnings isn't safe
         # among threads, so the filter stays.
         warnings.filterwarnings("ignore", message="'crs' was not provided", module=__name__)
     count = 0
+    failure: BaseException | None = None
 
     def counted(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        nonlocal count
-        for batch in reader:
-            count += batch.num_rows
-            yield batch
+        nonlocal count, failure
+        try:
+            for batch in reader:
+                count += batch.num_rows
+                yield batch
+        except Exception as error:
+            failure = error
+            raise
 
     multi = options.get("geometry_type") == "MultiPolygon"
     rows = pa.RecordBatchReader.from_batches(layer.schema, counted(layer.arrow(multi=multi)))
     crs = None if layer.crs is None else layer.crs.to_wkt()
-    pyogrio.write_arrow(
-        rows, path, layer=name, driver=driver, geometry_name=_GEOMETRY, crs=crs, **options
-    )
+    try:
+        pyogrio.write_arrow(
+            rows, path, layer=name, driver=driver, geometry_name=_GEOMETRY, crs=crs, **options
+        )
+    except RuntimeError:
+        # GDAL only says that there was no next batch.
+        if failure is not None:
+            raise failure from None
+        raise
     return count

@@ -13,6 +13,7 @@ import rasterio
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
+from pyproj import CRS
 from scipy import ndimage
 
 from samgeo_core.errors import ParameterError
@@ -20,6 +21,7 @@ from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import BoolMask, ObjectSet
 from samgeo_core.reading.pixels import row_chunks
 from samgeo_core.reading.raster import Raster, open_dataset
+from samgeo_core.results.batches import Batches, arrow_batch
 from samgeo_core.results.geodesy import measure, pyproj_crs
 from samgeo_core.results.labels import Labels
 from samgeo_core.results.nesting import parent_ids
@@ -35,7 +37,7 @@ from samgeo_core.wholes import WholeObject
 from samgeo_core.windows import Window
 
 _MOST_VALUES = 10_000_000
-_STRIP_PX = 2**23
+_STRIP_PX = 2**22
 """Pixels of a label raster that are traced at once."""
 
 Strip: TypeAlias = "tuple[int, Labels]"
@@ -174,10 +176,47 @@ def vectorize_labels(
         grid = grid or GeoGrid(labels.shape, Affine.identity(), None)
         _check_shape(labels.shape, grid)
         strips = _strips_of_array(labels)
-    values, outlines = _trace_strips(strips, grid.shape_hw[0])
+    traced = list(_trace_strips(strips, grid.shape_hw[0]))
+    values = np.concatenate([np.empty(0, np.int64), *(found for found, _ in traced)])
+    outlines = np.concatenate([np.empty(0, object), *(polygons for _, polygons in traced)])
+    order = _by_value_and_place(values, outlines)
+    values, outlines = values[order], outlines[order]
     if multipart:
         values, index = np.unique(values, return_inverse=True)
         outlines = gathered(outlines, index, len(values))
+    return _label_frame(values, outlines, grid, simplify_px)
+
+
+def label_batches(path: str | Path, *, simplify_px: float = 0.0, crs: CRS | None = None) -> Batches:
+    """The polygons of `vectorize_labels` for files, strip by strip: none but a strip's are held.
+
+    Args:
+        path: a raster file, of which the first band is taken.
+        simplify_px: as in `vectorize_labels`.
+        crs: of the layer; None takes that of the raster.
+
+    Raises:
+        RasterError: the file can't be read.
+        ParameterError: ``simplify_px`` is negative; or, as the batches are gone through, the values
+            are not whole numbers.
+    """
+    grid = Raster.open(path).grid
+
+    def frames() -> Iterator[gpd.GeoDataFrame]:
+        for values, outlines in _trace_strips(_strips_of_file(Path(path)), grid.shape_hw[0]):
+            order = _by_value_and_place(values, outlines)
+            yield placed(_label_frame(values[order], outlines[order], grid, simplify_px))
+
+    def placed(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        return frame if crs is None else frame.to_crs(crs)
+
+    empty = placed(_label_frame(np.empty(0, np.int64), np.empty(0, object), grid, simplify_px))
+    return Batches(arrow_batch(empty).schema, empty.crs, frames())
+
+
+def _label_frame(
+    values: NDArray[np.int64], outlines: Geometries, grid: GeoGrid, simplify_px: float
+) -> gpd.GeoDataFrame:
     areas = np.rint(shapely.area(outlines)).astype(np.int64)
     return _frame(
         {"value": values, "area_px": areas},
@@ -224,11 +263,18 @@ def _strips_of_file(path: Path) -> Iterator[Strip]:
     with open_dataset(path) as dataset:
         whole = Window.whole((dataset.height, dataset.width))
         strip_bytes = 3 * _STRIP_PX * max(np.dtype(t).itemsize for t in dataset.dtypes)
-        for part in row_chunks(whole, dataset, strip_bytes):
-            window = rasterio.windows.Window(*part.box_xyxy[:2], part.width, part.height)
-            labels = dataset.read(1, window=window)
-            labels[dataset.read_masks(1, window=window) == 0] = 0
-            yield part.y, labels
+        parts = list(row_chunks(whole, dataset, strip_bytes))
+    for part in parts:
+        yield part.y, _labels_within(path, part)
+
+
+def _labels_within(path: Path, part: Window) -> Labels:
+    # Opened anew for each: rasterio's environment must not stay while others are entered.
+    with open_dataset(path) as dataset:
+        window = rasterio.windows.Window(part.x, part.y, part.width, part.height)
+        labels: Labels = dataset.read(1, window=window)
+        labels[dataset.read_masks(1, window=window) == 0] = 0
+    return labels
 
 
 def _strips_of_array(labels: Labels) -> Iterator[Strip]:
@@ -249,25 +295,38 @@ def _whole_numbers(labels: Labels) -> Labels:
     )
 
 
-def _trace_strips(strips: Iterable[Strip], height: int) -> tuple[NDArray[np.int64], Geometries]:
-    """Polygons of the connected parts of equal value, by value and place, and their values."""
-    values, outlines = [np.empty(0, np.int64)], [np.empty(0, object)]
-    cut_values, cut = [np.empty(0, np.int64)], [np.empty(0, object)]
+def _trace_strips(
+    strips: Iterable[Strip], height: int
+) -> Iterator[tuple[NDArray[np.int64], Geometries]]:
+    """Values and polygons of connected parts of equal value, strip by strip, once each is whole.
+
+    Args:
+        strips: of a raster, from its top to its bottom.
+        height: of the raster, px.
+    """
+    held_values, held = np.empty(0, np.int64), np.empty(0, object)
     for first, labels in strips:
         names, masks, offsets = _masks_by_value(_whole_numbers(labels))
         polygons, owner = trace_parts(masks, offsets + np.array([0, first]))
-        _, top, _, bottom = shapely.bounds(polygons).T
+        values = names[owner]
+        if len(held):
+            is_cut = shapely.bounds(polygons)[:, 1] == first
+            joined, owners = unite(
+                np.concatenate([held, polygons[is_cut]]),
+                np.concatenate([held_values, values[is_cut]]),
+            )
+            polygons = np.concatenate([joined, polygons[~is_cut]])
+            values = np.concatenate([owners, values[~is_cut]])
         last = first + len(labels)
-        goes_on = (top == first) & (first > 0) | (bottom == last) & (last < height)
-        values.append(names[owner[~goes_on]])
-        outlines.append(polygons[~goes_on])
-        cut_values.append(names[owner[goes_on]])
-        cut.append(polygons[goes_on])
-    joined, owner = unite(np.concatenate(cut), np.concatenate(cut_values))
-    found, polygons = np.concatenate([*values, owner]), np.concatenate([*outlines, joined])
+        goes_on = (shapely.bounds(polygons)[:, 3] == last) & (last < height)
+        held_values, held = values[goes_on], polygons[goes_on]
+        yield values[~goes_on], polygons[~goes_on]
+
+
+def _by_value_and_place(values: NDArray[np.int64], polygons: Geometries) -> NDArray[np.int64]:
+    """The order of polygons by their values, then by their first corners, row by row."""
     corners = shapely.get_point(shapely.get_exterior_ring(polygons), 0)
-    order = np.lexsort((*shapely.get_coordinates(corners).T, found))
-    return found[order], polygons[order]
+    return np.lexsort((*shapely.get_coordinates(corners).T, values))
 
 
 def _masks_by_value(

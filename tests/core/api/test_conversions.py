@@ -3,11 +3,13 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 
 from samgeo_core.api.conversions import Conversions, in_pixels
 from samgeo_core.errors import ExportError, ParameterError, RasterError
 from samgeo_core.geogrid import GeoGrid
+from samgeo_core.results.vectorize import vectorize_labels
 from tests.factories import UTM_33N, MakeRaster
 
 CONVERT = Conversions()
@@ -103,3 +105,35 @@ def test_what_cant_be_done_is_told(labels: np.ndarray, make_raster: MakeRaster, 
         with pytest.raises(kind, match=message):
             CONVERT.raster_to_vector(*arguments)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["placed.tif", "plain.png"]
+
+
+@pytest.mark.parametrize("suffix", ["gpkg", "geojson", "parquet"])
+def test_what_goes_wrong_on_the_way_is_told_and_leaves_nothing(
+    suffix: str, labels: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = labels.astype(np.float32)
+    data[35, 3] = 0.5
+    source = tmp_path / "labels.tif"
+    with rasterio.open(
+        source, "w", driver="GTiff", height=40, width=60, count=1, dtype="float32", blockysize=4,
+        crs="EPSG:32633", transform=UTM_33N,
+    ) as dataset:  # fmt: skip
+        dataset.write(data, 1)
+    monkeypatch.setattr("samgeo_core.results.vectorize._STRIP_PX", 60 * 8)
+    with pytest.raises(ParameterError, match="whole numbers"):
+        CONVERT.raster_to_vector(source, tmp_path / f"a.{suffix}")
+    assert [p.name for p in tmp_path.iterdir()] == ["labels.tif"]
+
+
+def test_a_file_has_the_polygons_of_the_frame(
+    labels: np.ndarray, make_raster: MakeRaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_raster(data=labels[None], nodata=0)
+    frame = vectorize_labels(source)
+    monkeypatch.setattr("samgeo_core.results.vectorize._STRIP_PX", 60 * 7)
+    CONVERT.raster_to_vector(source, tmp_path / "a.gpkg")
+    written = gpd.read_file(tmp_path / "a.gpkg")
+    assert sorted(zip(written["value"], written["area_px"], strict=True)) == sorted(
+        zip(frame["value"], frame["area_px"], strict=True)
+    )
+    assert written.union_all().equals(frame.union_all())
