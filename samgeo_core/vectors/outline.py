@@ -31,7 +31,7 @@ def drawn(
 
     Each is valid, has the parts and holes of its mask, lies nowhere further from the mask's outline
     than half a pixel (where it is smoothed) and the tolerance, nor that from it, and has the area
-    of the mask to a share of `promises.AREA_SHARE` if that is not smaller than
+    of the mask to a share of `promises.AREA_SHARE`, or `SMALL_AREA_SHARE` if that is smaller than
     `promises.promised_area_px`. Regular ones and circles overlap their mask by
     `shapes.LEAST_IOU` instead; what doesn't stays as it was.
 

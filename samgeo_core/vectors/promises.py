@@ -12,12 +12,15 @@ from samgeo_core.vectors.subpixel import distances
 AREA_SHARE = 0.01
 """By which share of its mask's area that of a polygon may differ."""
 
+SMALL_AREA_SHARE = 0.1
+"""The same for masks below `promised_area_px`, in objects by themselves."""
+
 _LEAST_AREA_PX = 100.0
 _CELLS_PER_PX = 1024
 
 
 def promised_area_px(tolerance_px: float) -> float:
-    """The least mask, px, of whose area a share is promised.
+    """The least mask, px, of whose area all but a hundredth is promised.
 
     100 px, or 1600 times the square of the tolerance if that is more: what a tolerance takes away
     all along an outline is a larger share of what is small.
@@ -34,8 +37,9 @@ def area_kept(exact: Geometries, drawn: Geometries, tolerance_px: float) -> NDAr
         tolerance_px: of simplification.
     """
     wanted = shapely.area(exact)
-    differs = np.abs(shapely.area(drawn) - wanted) > AREA_SHARE * wanted
-    return np.asarray(~differs | (wanted < promised_area_px(tolerance_px)), np.bool_)
+    is_small = wanted < promised_area_px(tolerance_px)
+    allowed = np.where(is_small, SMALL_AREA_SHARE, AREA_SHARE) * wanted
+    return np.asarray(np.abs(shapely.area(drawn) - wanted) <= allowed, np.bool_)
 
 
 def vertex_keys(xy: NDArray[np.float64]) -> NDArray[np.int64]:
