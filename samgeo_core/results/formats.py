@@ -64,10 +64,13 @@ def _write_gpkg(layer: Batches, path: Path, name: str) -> None:
     page, pages = (int.from_bytes(head[a:b], "big") for a, b in ((16, 18), (28, 32)))
     _expect_size(path, (65536 if page == 1 else page) * pages)
     table = name.replace('"', '""')
-    with closing(sqlite3.connect(path)) as database:
-        (found,) = database.execute(f'SELECT count(*) FROM "{table}"').fetchone()
-        index = "SELECT count(*) FROM gpkg_extensions WHERE table_name = ? AND extension_name = ?"
-        (indexes,) = database.execute(index, (name, "gpkg_rtree_index")).fetchone()
+    index = "SELECT count(*) FROM gpkg_extensions WHERE table_name = ? AND extension_name = ?"
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            (found,) = database.execute(f'SELECT count(*) FROM "{table}"').fetchone()
+            (indexes,) = database.execute(index, (name, "gpkg_rtree_index")).fetchone()
+    except sqlite3.Error as error:  # a table that had no room, or pages of one
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
     if found != n_rows or not indexes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

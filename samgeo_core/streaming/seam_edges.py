@@ -64,7 +64,7 @@ def confirmed_parts(views: Views, parts: Sequence[Part], masks: Masks) -> list[P
         shares = [(_missed_share(views, part, left, masks), part) for part in left]
         share, worst = max(shares, key=lambda item: (item[0], -item[1].number))
         filled = worst.area_px / (worst.view.width * worst.view.height)
-        if share < (1 - AGREEMENT) * (1 - filled**2):
+        if not share or share < (1 - AGREEMENT) * (1 - filled**2):
             break
         left.remove(worst)
     return left

@@ -220,7 +220,7 @@ def test_a_part_of_a_raster_is_a_result_of_its_own(tmp_path: Path) -> None:
     assert shapely.bounds(some.exact[0])[:2].tolist() == [window[0] - 5, window[1] - 3]
 
 
-@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.9, 0.999])
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.85, 0.9, 0.95, 0.999])
 def test_a_full_disk_is_noticed(tmp_path: Path, share: float) -> None:
     """While rows are kept, while they are written, and while the index is made."""
     path, wholes = tmp_path / "objects.gpkg", wholes_of(blobs(0, n=200), 0)

@@ -6,7 +6,7 @@ import gc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -123,6 +123,7 @@ def test_objects_that_all_regions_see_come_back_exactly_once(
 
 @settings(deadline=None, max_examples=40)
 @given(plans(), shapes())
+@example(RegionPlan(SHAPE, 28, 4), box(0, 0, 24, 90))  # fills whole windows
 def test_an_object_that_regions_see_in_separate_parts_comes_back_whole(
     plan: RegionPlan, mask: Mask
 ) -> None:
