@@ -13,7 +13,7 @@ window.samgeoEdit = window.samgeoEdit || (() => {
   };
   const state = {
     map: null, config: null, selected: [], several: false, mode: null, points: [], label: 1, busy: false,
-    passed: new Set(), message: "", failed: false, asked: 0, last: null, previewing: false,
+    message: "", failed: false, asked: 0, last: null, previewing: false,
     queue: [], // steps to undo or redo that wait for the one before
   };
   const ui = {};
@@ -170,7 +170,8 @@ window.samgeoEdit = window.samgeoEdit || (() => {
   function fail(error) {
     const told = error.stale !== undefined ? error.message : _("The server can’t be reached. Try again.");
     state.queue = [];
-    if (error.stale) { state.passed.clear(); leave(); tellPage(`${Date.now()}`); }
+    if (error.stale) { leave(); if (state.config) state.config.step = 0; } // all that the page tells is news
+    tellPage(Date.now());
     Object.assign(state, { message: told, failed: true });
   }
 
@@ -209,16 +210,15 @@ window.samgeoEdit = window.samgeoEdit || (() => {
     draw();
     try {
       const answer = await post(action, values);
-      state.passed.add(state.config.revision);
-      const { revision, source, masks, can_undo, can_redo } = answer;
-      Object.assign(state.config, { revision, can_undo, can_redo, source, masks });
+      const { revision, step, source, masks, can_undo, can_redo } = answer;
+      if (state.config) Object.assign(state.config, { revision, step, can_undo, can_redo, source, masks });
       state.busy = false;
       leave();
       window.samgeo.patch(answer);
       state.last = null;
       select(answer.select);
       state.message = answer.note || "";
-      tellPage(revision);
+      tellPage(step);
     } catch (error) {
       if (state.mode === "split") { state.points = []; drawPoints(); }
       state.busy = false;
@@ -230,7 +230,7 @@ window.samgeoEdit = window.samgeoEdit || (() => {
     else state.queue = [];
   }
 
-  const tellPage = (revision) => window.Streamlit && window.Streamlit.setComponentValue({ edits: revision });
+  const tellPage = (edits) => window.Streamlit && window.Streamlit.setComponentValue({ edits });
 
   function key(event) {
     if (!state.config || event.target.tagName === "INPUT") return;
@@ -244,12 +244,13 @@ window.samgeoEdit = window.samgeoEdit || (() => {
     else if (name === "escape") { if (state.mode) leave(); else select([]); }
   }
 
-  // The page may still tell of a result that was edited since: what the map has is newer.
+  // The page may tell of a result that was edited since, or of what the map itself is just asking
+  // for: it is told once the answer is here, and then tells again.
   function heed(next, shown) {
-    const { config, passed } = state;
-    if (!config || !next.editing) return next;
-    if (next.editing.revision === config.revision) { passed.clear(); return next; }
-    if (!passed.has(next.editing.revision)) return next;
+    const { config } = state;
+    if (!config || !next.editing || next.editing.token !== config.token) return next;
+    const editing = state.busy && !state.previewing;
+    if (!editing && next.editing.step >= config.step) return next;
     return { ...next, source: shown.source, masks: shown.masks, editing: config };
   }
 

@@ -152,6 +152,7 @@ window.samgeo = window.samgeo || (() => {
   // Put into place what an edit changed: see `edit_changes.told_change`. Objects that stay keep their
   // order, and their new numbers are those that the added ones leave free.
   function patch({ removed, added, parents, total, source, masks }) {
+    if (source === state.source) return; // the page was quicker
     state.view = { ...state.view, source, masks };
     state.marked = new Set();
     if (state.layers.masks) state.layers.masks.setUrl(masks);

@@ -30,11 +30,14 @@ class EditHistory:
         done: how many stand.
         revisions: what the result is called after 0, 1, … edits: a short text that is the same
             whenever the same edits stand, "" where none does.
+        steps: how often an edit was made, undone or made again; it only grows, so that of two
+            histories of a run the later one is known.
     """
 
     edits: tuple[Edit, ...] = ()
     done: int = 0
     revisions: tuple[str, ...] = ("",)
+    steps: int = 0
 
     @property
     def active(self) -> tuple[Edit, ...]:
@@ -74,7 +77,7 @@ class EditHistory:
         told = self.revision.encode() + edit.digest
         revision = hashlib.blake2b(told, digest_size=9).hexdigest()
         revisions = (*self.revisions[: self.done + 1], revision)
-        return EditHistory((*self.active, edit), self.done + 1, revisions)
+        return EditHistory((*self.active, edit), self.done + 1, revisions, self.steps + 1)
 
     def undone(self, steps: int = 1) -> EditHistory:
         """Without the last edits.
@@ -84,7 +87,7 @@ class EditHistory:
         """
         if not 1 <= steps <= self.done:
             raise ParameterError(f"{self.done} edits can be undone, not {steps}.")
-        return EditHistory(self.edits, self.done - steps, self.revisions)
+        return EditHistory(self.edits, self.done - steps, self.revisions, self.steps + 1)
 
     def redone(self, steps: int = 1) -> EditHistory:
         """With the edits that were undone last.
@@ -95,7 +98,7 @@ class EditHistory:
         left = len(self.edits) - self.done
         if not 1 <= steps <= left:
             raise ParameterError(f"{left} edits can be made again, not {steps}.")
-        return EditHistory(self.edits, self.done + steps, self.revisions)
+        return EditHistory(self.edits, self.done + steps, self.revisions, self.steps + 1)
 
 
 class EditLog:

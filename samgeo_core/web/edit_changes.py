@@ -29,12 +29,14 @@ def map_state(shown: Selected, edits: EditHistory, base: str = "") -> dict[str, 
 
     Args:
         shown: the result.
-        edits: of its run; what was undone, too.
+        edits: of its run; what was undone, too. Where they have changed since the result was made,
+            ``step`` is 0: any map that shows it already knows better.
         base: streamlit's ``server.baseUrlPath``.
     """
-    run = shown.source.run
+    run, is_latest = shown.source.run, edits.revision == shown.edits.revision
     return {
-        "revision": edits.revision,
+        "revision": shown.edits.revision,
+        "step": edits.steps if is_latest else 0,
         "source": objects_url(run, base, shown.query),
         "masks": label_template(run, base, shown.query),
         "can_undo": edits.can_undo,

@@ -9,7 +9,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pytest
-from playwright.sync_api import Frame, Page, expect
+from playwright.sync_api import APIResponse, Frame, Page, Route, expect
 from rasterio.features import rasterize
 
 from samgeo_core.config import SegmentConfig
@@ -184,6 +184,40 @@ def test_select_delete_undo_merge_split_and_take_home(
     other.get_by_text("3 corrections").wait_for()
     expect(other.get_by_text("Correct objects", exact=True)).to_have_count(0)
     assert _Map(other, scene.frame).frame.locator(".samgeo-bar").count() == 0
+
+
+def test_a_page_that_knows_of_an_edit_before_its_map_does_not_draw_all_anew(
+    server: Server, visit: Callable[..., Visit], drawn: GeneratedScene
+) -> None:
+    visited = visit(server.url)
+    page = visited.page
+    run = _own_run(server, page, drawn)
+    scene, n = server.store.scene(run.scene_id), len(drawn.truth)
+    point = drawn.truth[0].representative_point()
+    ((x, y),) = scene.raster.grid.to_px_xy(np.array([[point.x, point.y]])).tolist()
+    page.goto(f"{server.url}/result?run={run.run_id}")
+    page.get_by_text("Choose a row").wait_for()
+    studio_map = _Map(page, scene.frame)
+    studio_map.correct()
+    studio_map.wait_for_count(n)
+    layers = _arrived(visited, "/objects.geojson")
+
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/edits/delete", lambda route: held.append((route, route.fetch())))
+    studio_map.click((x, y))
+    studio_map.wait_for_status("Object")
+    studio_map.tool("Delete")
+    while not held:
+        page.wait_for_timeout(50)
+    page.get_by_text("Compare with a layer", exact=True).click()
+    page.get_by_role("heading", name=f"{n - 1} objects").wait_for()
+    page.wait_for_timeout(500)
+    studio_map.frame.get_by_text(f"{n} objects", exact=True).wait_for()
+    held[0][0].fulfill(response=held[0][1])
+    studio_map.wait_for_count(n - 1)
+    studio_map.tool("Undo")
+    studio_map.wait_for_count(n)
+    assert _arrived(visited, "/objects.geojson") == layers
 
 
 def test_redraw_and_add_with_a_finger_at_phone_width(

@@ -136,6 +136,7 @@ def test_edits_are_told_as_differences_and_kept(host: str, run: Run, store: Stor
         history = edits_of(run)
         assert change["revision"] == history.revision
         assert (change["can_undo"], change["can_redo"]) == (history.can_undo, history.can_redo)
+        assert change["step"] == len(states)
         states.append(change["revision"])
         shown.append(layer(host, run))
     assert [len(features) for features in shown] == [3, 2, 1, 1, 1, 2, 1]
@@ -155,6 +156,9 @@ def test_answers_tell_what_the_page_tells(host: str, run: Run) -> None:
     shown = selected(run, dataclasses.replace(SelectionRule.keep_all(), least_score=0.92))
     state = map_state(shown, edits_of(run), "studio")
     assert {name: change[name] for name in state} == state
+    # What is drawn of a result that was edited meanwhile is no news to a map.
+    earlier = map_state(shown, edits_of(run).undone(), "studio")
+    assert earlier == {**state, "step": 0, "can_undo": False, "can_redo": True}
     assert change["source"].endswith(f"?least_score=0.92&edits={change['revision']}")
     assert done(post(host, run, "undo", rule))["can_redo"]
     assert done(post(host, run, "redo", rule))["revision"] == change["revision"]

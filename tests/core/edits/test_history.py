@@ -96,6 +96,12 @@ class TestHistory:
         assert two.undone().active == (DELETE,)
         assert two.undone().can_redo and not two.can_redo and not EditHistory().can_undo
 
+    def test_of_two_histories_the_later_one_is_known(self) -> None:
+        one = EditHistory().with_edit(DELETE)
+        history = [EditHistory(), one, one.undone(), one.undone().redone(), one.undone().redone()]
+        assert [item.steps for item in history] == [0, 1, 2, 3, 3]
+        assert history[1].revision == history[3].revision
+
     def test_another_edit_ends_what_could_be_made_again(self) -> None:
         history = EditHistory().with_edit(DELETE).undone().with_edit(ADD)
         assert history.edits == (ADD,)
