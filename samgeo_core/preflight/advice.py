@@ -128,12 +128,10 @@ def _about_pixels(s: Situation) -> list[Advice]:
         remedy = Remedy("stretch", _("Stretch brightness"), "percentile")
         found.append(Advice("dark", "warning", text, remedy))
     if 1 - s.look.valid_share > MUCH_NODATA_SHARE:
-        text = _("{share:.0f} % of the pixels carry no data; they are left out.")
-        found.append(
-            Advice(
-                "nodata", "warning", text.format(share=100 * (1 - s.look.valid_share)), _extent(s)
-            )
-        )
+        text = _("{share} % of the pixels carry no data; they are left out.")
+        share = 100 * (1 - s.look.valid_share)
+        told = f"{share:.0f}" if share < 99.5 else f"{min(share, 99.9):.1f}"  # some carry data
+        found.append(Advice("nodata", "warning", text.format(share=told), _extent(s)))
     if (bands := _false_colour(s.raster)) is not None and s.config.bands != bands:
         names = "-".join(map(str, bands))
         text = _(

@@ -23,6 +23,8 @@ _VIEW_PX = 1024
 _DECIMATE_UP_TO_PX = 16_000_000
 _SAMPLE_GRID = 8
 _SAMPLE_PX = 128
+_TELLING_SHARE = 0.001
+"""Share of a sample that must carry data for the sample to say what values there are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,13 +140,20 @@ def read_sample(dataset: Any, bands: BandTriple) -> RawPixels:
 
     A decimated view where that is cheap, that is of small rasters and those with overviews. Of
     others it would decode every block, so there an 8 x 8 grid of small windows is read instead,
-    strung together as one row.
+    strung together as one row; and the view only where hardly any of these carries data.
     """
     height, width = dataset.shape
-    if height * width <= _DECIMATE_UP_TO_PX or dataset.overviews(1):
-        whole = Window.whole((height, width))
-        shape = fit_shape(whole.shape_hw, _VIEW_PX)
-        return read_raw(dataset, bands, whole, shape, Resampling.nearest)
+    if height * width > _DECIMATE_UP_TO_PX and not dataset.overviews(1):
+        sample = _windows_sample(dataset, bands)
+        if sample.valid.mean() >= _TELLING_SHARE:
+            return sample
+    whole = Window.whole((height, width))
+    shape = fit_shape(whole.shape_hw, _VIEW_PX)
+    return read_raw(dataset, bands, whole, shape, Resampling.nearest)
+
+
+def _windows_sample(dataset: Any, bands: BandTriple) -> RawPixels:
+    height, width = dataset.shape
     pieces = [
         read_raw(dataset, bands, Window(x, y, min(_SAMPLE_PX, width), min(_SAMPLE_PX, height)))
         for y in _spread(height)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from samgeo_core import __version__
 from samgeo_core.area import AreaOfInterest
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import SegmentConfig
-from samgeo_core.engine.ladder import Place
+from samgeo_core.engine.ladder import FullConfig, Place
 from samgeo_core.errors import ParameterError, RasterError, WeightsError
 from samgeo_core.memory import give_back_memory
 from samgeo_core.pool import CandidatePool
@@ -24,8 +24,9 @@ from samgeo_core.streaming.run_folder import RunFolder, pack
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
 
-_ENGINE = 2
-"""Number of the engine's revision, raised when it finds other candidates: older ones don't fit."""
+_ENGINE = 3
+"""Number of the engine's revision, raised when it finds other candidates with the same numbers in
+`FullConfig`: older ones don't fit."""
 
 
 class Finder(Protocol):
@@ -67,14 +68,13 @@ class ModelFinder:
     @property
     def identity(self) -> dict[str, Any]:
         """See `Finder`; the device and the rule of selection have no say in it."""
-        asked = self.config.to_dict()
-        kept = ["preset", "model"]
-        if self.config.preset == "exact":
-            kept += ["automatic", "window_px"]
-        elif self.config.scales is not None:
-            kept.append("scales")
-        asked = {name: asked[name] for name in kept}
-        return {**asked, "model_sha256": self.sha256, "engine": _ENGINE}
+        config, asked = self.config, self.config.to_dict()
+        if config.preset == "exact":
+            how = {name: asked[name] for name in ("automatic", "window_px")}
+        else:
+            how = {"search": asdict(FullConfig.of_run(config))}
+        known = {"preset": config.preset, "model": config.model, "model_sha256": self.sha256}
+        return {**known, **how, "engine": _ENGINE}
 
     def __call__(self, tile: TileImage, monitor: Monitor, place: Place) -> CandidateSet:
         """See `Finder`.

@@ -7,6 +7,7 @@ so that a million of them never wait in anybody's memory.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
 import time
@@ -28,7 +29,8 @@ _Finished: TypeAlias = "queue.SimpleQueue[Any]"
 """Futures in the order in which they ended."""
 _POLL_S = 0.25
 _LOOK_AGAIN_S = 5.0
-_CONNECT_S = 20.0
+_CONNECT_S = 10.0
+_ASK_S = 2.0
 _FETCH_S = 20.0
 _AHEAD = 2
 """Regions handed out per thread of a cluster: one at work, one waiting beside it."""
@@ -191,7 +193,10 @@ class _Crowd:
         if time.monotonic() - self._asked >= _LOOK_AGAIN_S:
             self._asked = time.monotonic()
             try:
-                self._threads = sum(self.client.nthreads().values())
+                asked = self.client.sync(self.client.scheduler.ncores, callback_timeout=_ASK_S)
+                self._threads = sum(asked.values())
+            except TimeoutError:  # it is busy; whoever waits may cancel meanwhile
+                return max(_AHEAD * self._threads, 1)
             except OSError as error:
                 raise _lost() from error
             if self._threads == 0 and not self._lonely:
@@ -216,12 +221,30 @@ def _connect(address: str) -> Any:
     from distributed import Client
 
     try:
+        with ThreadPoolExecutor(1, "samgeo-greet") as own:  # notebooks have a loop in theirs
+            own.submit(asyncio.run, _greet(address)).result()
         return Client(address, timeout=_CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
+    except Exception as error:  # what answers may be anything, and so are the errors of reading it
+        reason = str(error) or type(error).__name__
         raise ParameterError(
-            f"No scheduler answers at {address} ({error or type(error).__name__}): start one with "
+            f"No scheduler answers at {address} ({reason}): start one with "
             "dask scheduler, and check address and firewall."
         ) from error
+
+
+async def _greet(address: str) -> None:
+    """Ask a scheduler who it is. NOTE: a client waits without end for one that is silent."""
+    from distributed.comm.core import connect
+
+    async with asyncio.timeout(_CONNECT_S + _ASK_S):
+        comm = await connect(address, timeout=_CONNECT_S)  # type: ignore[no-untyped-call]
+        try:
+            await comm.write({"op": "identity", "reply": True})
+            told = await comm.read()
+        finally:
+            comm.abort()
+    if not isinstance(told, dict) or told.get("type") != "Scheduler":
+        raise ValueError("a worker, or another service")
 
 
 def _leave(client: Any, pending: list[Any]) -> None:
@@ -229,7 +252,7 @@ def _leave(client: Any, pending: list[Any]) -> None:
     try:
         if pending:
             client.cancel(pending, force=True)
-        client.close(timeout=_CONNECT_S)
+        client.close(timeout=_ASK_S)
     except OSError as error:
         logger.info("The scheduler was gone before we left: %s", error)
 

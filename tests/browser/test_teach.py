@@ -46,6 +46,7 @@ def _click(page: Page, server: Server, run: Run, known: KnownScene, index: int) 
     handle = page.wait_for_selector(MAP)
     frame = handle.content_frame() if handle else None
     assert frame is not None
+    frame.get_by_text(re.compile(r"^\d+ objects$")).wait_for(timeout=WAIT_MS)  # drawn by now
     box = known.objects.boxes_xyxy[index]
     places = server.store.scene(run.scene_id).frame
     ((lng, lat),) = places.to_lnglat(((box[:2] + box[2:]) / 2)[None].astype(float)).tolist()

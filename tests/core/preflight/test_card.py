@@ -64,6 +64,14 @@ def test_nodata_leads_to_the_extent_of_the_data(make_raster: MakeRaster) -> None
     assert found.width * found.height < 1.2 * wanted.width * wanted.height
 
 
+def test_some_data_is_never_told_as_none(make_raster: MakeRaster) -> None:
+    data = np.zeros((3, 600, 800), np.uint8)
+    data[:, 100:110, 200:210] = 200
+    advice = _advice(_card(Raster.open(make_raster(data=data, nodata=0))))
+    assert "empty" not in advice
+    assert advice["nodata"].text.startswith("99.9 % of the pixels")
+
+
 def test_an_empty_image_is_stopped(make_raster: MakeRaster) -> None:
     raster = Raster.open(make_raster(data=np.zeros((3, 64, 64), np.uint8), nodata=0))
     assert [(advice.key, advice.kind) for advice in _card(raster).advice] == [("empty", "stop")]

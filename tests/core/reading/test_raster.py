@@ -575,6 +575,18 @@ class TestStretch:
         assert (found.lows[0], found.highs[0]) == pytest.approx(expected, rel=0.01)
         assert raster.valid_share() == pytest.approx(0.75, abs=0.01)
 
+    def test_where_the_sample_meets_no_data_the_rest_is_looked_at(
+        self, make_raster: MakeRaster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("samgeo_core.reading.pixels._DECIMATE_UP_TO_PX", 1000)
+        monkeypatch.setattr("samgeo_core.reading.pixels._SAMPLE_GRID", 2)
+        data = np.zeros((1, 2000, 2000), np.uint16)
+        data[:, 900:1100, 900:1100] = np.random.default_rng(0).integers(800, 1200, (200, 200))
+        raster = Raster.open(make_raster(data=data, nodata=0, tiled=True))
+        found = raster.stretch()
+        assert (found.lows[0], found.highs[0]) == pytest.approx((808, 1192), abs=5)
+        assert raster.valid_share() == pytest.approx(0.01, rel=0.1)
+
     @pytest.mark.parametrize("shape", [(1, 3000), (3000, 1), (129, 129), (127, 1200)])
     def test_samples_of_any_shape(
         self, shape: tuple[int, int], make_raster: MakeRaster, monkeypatch: pytest.MonkeyPatch

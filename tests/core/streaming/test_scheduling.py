@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -106,8 +107,8 @@ def test_an_address_that_is_none_is_refused(address: str, tmp_path: Path) -> Non
 
 
 @pytest.fixture
-def strange_scheduler(tmp_path: Path) -> Iterator[str]:
-    """Address of a scheduler that was started elsewhere and knows nothing of this library."""
+def strange_scheduler(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A scheduler that was started elsewhere and knows nothing of this library; its address."""
     file = tmp_path / "scheduler.json"
     command = ["-m", "distributed.cli.dask_scheduler", "--no-dashboard"]
     process = subprocess.Popen(
@@ -120,15 +121,69 @@ def strange_scheduler(tmp_path: Path) -> Iterator[str]:
         end = time.monotonic() + 60
         while not file.exists() and time.monotonic() < end:
             time.sleep(0.1)
-        yield json.loads(file.read_text())["address"]
+        yield json.loads(file.read_text())["address"], process
     finally:
+        process.send_signal(signal.SIGCONT)
         process.terminate()
         process.wait(timeout=30)
 
 
-def test_a_scheduler_without_this_library_is_told(tmp_path: Path, strange_scheduler: str) -> None:
+def test_a_scheduler_without_this_library_is_told(
+    tmp_path: Path, strange_scheduler: tuple[str, subprocess.Popen[bytes]]
+) -> None:
     with pytest.raises(SamGeoError, match="with samgeo_core on their path"):
-        list(map_regions(Shout(tmp_path), PLAN, scheduler=strange_scheduler))
+        list(map_regions(Shout(tmp_path), PLAN, scheduler=strange_scheduler[0]))
+
+
+def test_who_waits_for_a_frozen_scheduler_can_cancel(
+    tmp_path: Path,
+    strange_scheduler: tuple[str, subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("samgeo_core.streaming.scheduling._LOOK_AGAIN_S", 0)
+    monkeypatch.setattr("samgeo_core.streaming.scheduling._ASK_S", 0.5)
+    address, process = strange_scheduler
+    steps: list[Progress] = []
+    token = CancelToken()
+
+    def heard(step: Progress) -> None:
+        steps.append(step)
+        process.send_signal(signal.SIGSTOP)
+        if len(steps) == 3:
+            token.cancel()
+
+    results = map_regions(
+        Shout(tmp_path), PLAN, scheduler=address, monitor=Monitor(heard, cancel=token)
+    )
+    with pytest.raises(CancelledError):
+        list(results)
+    assert len(steps) == 3
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 64])
+def test_what_is_no_scheduler_is_told(
+    answer: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samgeo_core.streaming.scheduling._CONNECT_S", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(answer)
+                while connection.recv(1000):  # says no more, whatever it is told
+                    pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ParameterError, match="No scheduler answers at"):
+            list(map_regions(Shout(tmp_path), PLAN, scheduler=address))
+
+
+def test_a_worker_is_no_scheduler(cluster: Any, tmp_path: Path) -> None:
+    address = next(iter(cluster.scheduler_info["workers"]))
+    with pytest.raises(ParameterError, match="a worker, or another service"):
+        list(map_regions(Shout(tmp_path), PLAN, scheduler=address))
 
 
 def test_a_scheduler_that_is_not_there_is_told(
