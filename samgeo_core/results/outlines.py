@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from samgeo_core.objects import BoolMask
 from samgeo_core.wholes import Piece
@@ -40,7 +42,8 @@ class _Corners:
         column: like x, but never shared by two masks.
         codes: uint8 [N], the four pixels round the corner, as bits.
         parts: int64 [N, 4], which connected part each of the four pixels belongs to, 0 for none:
-            upper left, upper right, lower left, lower right.
+            upper left, upper right, lower left, lower right. Of two that lie one above the other
+            and belong to the same part, it may be 0 for both, and in the codes as well.
         owner_of_part: int64 [P], index of the mask of each part; part p stands at p - 1.
     """
 
@@ -171,6 +174,11 @@ def trace_parts(
     if not any(mask.any() for mask in masks):
         return np.empty(0, object), np.empty(0, np.int64)
     corners = _collect(masks, offsets_xy)
+    return _polygons(corners), corners.owner_of_part
+
+
+def _polygons(corners: _Corners) -> Geometries:
+    """The polygon of each part."""
     edges = _edges(corners)
     order, begins = _walk(edges.following)
     start, end = edges.start_xy[order], edges.end_xy[order]
@@ -184,7 +192,7 @@ def trace_parts(
     part = edges.part[order[begins]]
     outer_first = np.lexsort((is_hole, part))
     polygons = shapely.polygons(rings[outer_first], indices=part[outer_first] - 1)
-    return polygons, corners.owner_of_part
+    return np.asarray(polygons, object)
 
 
 def trace(masks: Sequence[BoolMask], offsets_xy: NDArray[np.int64]) -> Geometries:
@@ -255,7 +263,7 @@ def unite(polygons: Geometries, owner: IntArray) -> tuple[Geometries, IntArray]:
     """Unite the polygons of each owner where they share an edge.
 
     Args:
-        polygons: [P], traced from masks, without common pixels.
+        polygons: [P], as `trace_parts` makes them, without common pixels.
         owner: int64 [P], whose they are.
 
     Returns:
@@ -263,53 +271,118 @@ def unite(polygons: Geometries, owner: IntArray) -> tuple[Geometries, IntArray]:
     """
     if not len(polygons):
         return polygons, owner
-    owners, index, counts = np.unique(owner, return_inverse=True, return_counts=True)
-    order = np.argsort(index, kind="stable")
-    ends = np.cumsum(counts)
-    begins = ends - counts
-    # All coordinates are whole numbers and all edges run along an axis: this is exact.
-    united = [shapely.union_all(polygons[order[a:b]]) for a, b in zip(begins, ends, strict=True)]
-    parts, index = shapely.get_parts(united, return_index=True)
-    parts = _without_straight_vertices(parts)
+    part = components(len(polygons), contacts(polygons, owner))
+    parts = joined(polygons, part)
+    owner_of_part = np.empty(len(parts), np.int64)
+    owner_of_part[part] = owner
     x, y = shapely.get_coordinates(shapely.get_point(shapely.get_exterior_ring(parts), 0)).T
-    by_place = np.lexsort((x, y, index))
-    return parts[by_place], owners[index[by_place]]
+    by_place = np.lexsort((x, y, owner_of_part))
+    return parts[by_place], owner_of_part[by_place]
 
 
-def _without_straight_vertices(polygons: Geometries) -> Geometries:
-    """The same polygons as `trace_parts` has them; all edges run along an axis.
+def contacts(polygons: Geometries, owner: IntArray) -> IntArray:
+    """Find polygons of the same owner that share a stretch of an edge.
 
-    With vertices only where the outline turns, the mask on the right, and in the same order, on
-    which simplification depends.
+    Args:
+        polygons: [P], as in `unite`.
+        owner: int64 [P], whose they are.
+
+    Returns:
+        int64 [C, 2], indices of two polygons; the same two may stand there several times.
     """
-    rings, polygon = shapely.get_rings(shapely.orient_polygons(polygons), return_index=True)
+    if not len(polygons):
+        return np.empty((0, 2), np.int64)
+    start, end, polygon = _rings_as_edges(polygons)
+    owner = np.unique(owner, return_inverse=True)[1][polygon]
+    extent = np.ptp(start, axis=0) + 1
+    pairs = []
+    for along, across in ((0, 1), (1, 0)):
+        take = slice(along, None, 2)
+        line = owner[take] * extent[across] + start[take, across]
+        pairs.append(
+            _facing(line * extent[along], start[take, along], end[take, along], polygon[take])
+        )
+    return np.concatenate(pairs)
+
+
+def _facing(line: IntArray, start: IntArray, end: IntArray, polygon: IntArray) -> IntArray:
+    """Polygons that lie on either side of the same stretch of a line.
+
+    Args:
+        line: int64 [E], a number for the line of each edge, farther from the next than edges reach.
+        start: int64 [E], where on the line the edge begins.
+        end: int64 [E], where it ends; edges of one direction share no stretch.
+        polygon: int64 [E], whose edge it is.
+
+    Returns:
+        int64 [C, 2], indices of two polygons.
+    """
+    low, high = line + np.minimum(start, end), line + np.maximum(start, end)
+    forth, back = np.flatnonzero(start < end), np.flatnonzero(start > end)
+    forth = forth[np.argsort(low[forth])]
+    first = np.searchsorted(high[forth], low[back], "right")
+    counts = np.searchsorted(low[forth], high[back], "left") - first
+    step = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    met = forth[np.repeat(first, counts) + step]
+    return np.stack([polygon[np.repeat(back, counts)], polygon[met]], axis=1)
+
+
+def components(n: int, pairs: IntArray) -> IntArray:
+    """Number what hangs together: int64 [n], counted from 0; ``pairs`` [C, 2] are below n."""
+    if not len(pairs):
+        return np.arange(n)
+    links = coo_array((np.ones(len(pairs), np.bool_), pairs.T), shape=(n, n))
+    return np.asarray(connected_components(links, directed=False)[1], np.int64)
+
+
+def joined(polygons: Geometries, part: IntArray) -> Geometries:
+    """Join polygons that hang together, in a time that depends on their vertices alone.
+
+    Args:
+        polygons: [P], as in `unite`.
+        part: int64 [P], to which of N it belongs; those of one are connected by edges.
+
+    Returns:
+        [N], Polygon; guarantees as in `trace_parts`.
+    """
+    if not len(polygons):
+        return polygons
+    xy, _, polygon = _rings_as_edges(polygons)
+    part_of_xy = part[polygon]
+    order = np.lexsort((xy[:, 0], xy[:, 1], part_of_xy))
+    xy, part_of_xy = xy[order], part_of_xy[order]
+    is_new = np.ones(len(xy), np.bool_)
+    is_new[1:] = (xy[1:] != xy[:-1]).any(axis=1) | (part_of_xy[1:] != part_of_xy[:-1])
+    # Along a line between two rows, a part gains a pixel below or loses one above where an edge
+    # starts, and the reverse where it ends: of edges that polygons share, nothing remains.
+    first = is_new.nonzero()[0]
+    steps = np.add.reduceat(1 - 2 * (order & 1), first)
+    remains = steps.nonzero()[0]
+    steps, xy, part_of_xy = steps[remains], xy[first[remains]], part_of_xy[first[remains]]
+    right = np.cumsum(steps)
+    left = right - steps
+    known = np.stack([left < 0, right < 0, left > 0, right > 0], axis=1)
+    corners = _Corners(
+        xy,
+        part_of_xy * (np.ptp(xy[:, 0]) + 1) + xy[:, 0],
+        np.packbits(known, axis=1, bitorder="little")[:, 0],
+        known * (part_of_xy + 1)[:, None],
+        np.arange(part.max() + 1),
+    )
+    return _polygons(corners)
+
+
+def _rings_as_edges(polygons: Geometries) -> tuple[IntArray, IntArray, IntArray]:
+    """Edges of traced polygons, by turns horizontal and vertical, the first horizontal.
+
+    Returns:
+        Start and end int64 [E, 2], and index of the polygon, int64 [E].
+    """
+    rings, polygon = shapely.get_rings(polygons, return_index=True)
     xy, ring = shapely.get_coordinates(rings, return_index=True)
-    # The first vertex stands again at the end of each ring.
-    again = np.cumsum(shapely.get_num_coordinates(rings)) - 1
-    xy, ring = np.delete(xy, again, axis=0), np.delete(ring, again)
-    begins, previous, following = _neighbours(ring)
-    turns = ~((xy[previous] == xy) & (xy == xy[following])).any(axis=1)
-    xy, ring = xy[turns], ring[turns]
-    begins, previous, _ = _neighbours(ring)
-    first = np.lexsort((xy[:, 0], xy[:, 1], ring))[begins]
-    is_hole = np.append(False, polygon[1:] == polygon[:-1])
-    first = np.where(is_hole, previous[first], first)
-    lengths = np.bincount(ring)
-    step = np.arange(len(xy)) + (first - begins - begins)[ring]
-    rings = shapely.linearrings(xy[begins[ring] + step % lengths[ring]], indices=ring)
-    left, top = np.minimum(xy[first], xy[previous[first]]).T
-    order = np.lexsort((np.where(is_hole, left, 0), np.where(is_hole, top, -1), polygon))
-    return np.asarray(shapely.polygons(rings[order], indices=polygon[order]), object)
-
-
-def _neighbours(ring: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Where rings begin, and the vertex before and after each of theirs; ``ring`` [V] ascends."""
-    lengths = np.bincount(ring)
-    ends = np.cumsum(lengths) - 1
-    begins = ends - lengths + 1
-    previous, following = np.arange(len(ring)) - 1, np.arange(len(ring)) + 1
-    previous[begins], following[ends] = ends, begins
-    return begins, previous, following
+    xy = xy.astype(np.int64)
+    follows = ring[1:] == ring[:-1]
+    return xy[:-1][follows], xy[1:][follows], polygon[ring[1:][follows]]
 
 
 def gathered(polygons: Geometries, owner: IntArray, n: int) -> Geometries:

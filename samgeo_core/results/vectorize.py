@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, compress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,11 +28,13 @@ from samgeo_core.results.labels import Labels
 from samgeo_core.results.nesting import parent_ids
 from samgeo_core.results.outlines import (
     Geometries,
+    components,
+    contacts,
     gathered,
+    joined,
     trace,
     trace_parts,
     trace_wholes,
-    unite,
 )
 from samgeo_core.wholes import WholeObject
 from samgeo_core.windows import Window
@@ -304,23 +307,93 @@ def _trace_strips(
         strips: of a raster, from its top to its bottom.
         height: of the raster, px.
     """
-    held_values, held = np.empty(0, np.int64), np.empty(0, object)
+    held = _Held()
     for first, labels in strips:
-        names, masks, offsets = _masks_by_value(_whole_numbers(labels))
-        polygons, owner = trace_parts(masks, offsets + np.array([0, first]))
-        values = names[owner]
-        if len(held):
-            is_cut = shapely.bounds(polygons)[:, 1] == first
-            joined, owners = unite(
-                np.concatenate([held, polygons[is_cut]]),
-                np.concatenate([held_values, values[is_cut]]),
-            )
-            polygons = np.concatenate([joined, polygons[~is_cut]])
-            values = np.concatenate([owners, values[~is_cut]])
+        values, polygons = _trace_strip(first, labels)
+        _, top, _, bottom = shapely.bounds(polygons).T
         last = first + len(labels)
-        goes_on = (shapely.bounds(polygons)[:, 3] == last) & (last < height)
-        held_values, held = values[goes_on], polygons[goes_on]
-        yield values[~goes_on], polygons[~goes_on]
+        goes_on = (bottom == last) & (last < height)
+        is_cut = goes_on | ((top == first) & (first > 0))
+        ended_values, ended = held.add(values[is_cut], polygons[is_cut], goes_on[is_cut])
+        yield (
+            np.concatenate([ended_values, values[~is_cut]]),
+            np.concatenate([ended, polygons[~is_cut]]),
+        )
+
+
+def _trace_strip(first: int, labels: Labels) -> tuple[NDArray[np.int64], Geometries]:
+    """Values and polygons within one strip."""
+    if not labels.any():
+        return np.empty(0, np.int64), np.empty(0, object)
+    names, masks, offsets = _masks_by_value(_whole_numbers(labels))
+    polygons, owner = trace_parts(masks, offsets + np.array([0, first]))
+    return names[owner], polygons
+
+
+class _Held:
+    """Regions that go on below a strip, in pieces that are joined only once a region has ended.
+
+    G regions, of which E pieces reach the strip's lower border.
+    """
+
+    def __init__(self) -> None:
+        self._values = np.empty(0, np.int64)
+        """int64 [G]."""
+        self._pieces: list[list[shapely.Polygon]] = []
+        """All pieces of each region."""
+        self._edge: Geometries = np.empty(0, object)
+        """The pieces at the border, [E]."""
+        self._region_of_edge = np.empty(0, np.int64)
+        """Which region each of them is of, int64 [E]."""
+
+    def add(
+        self, values: NDArray[np.int64], polygons: Geometries, goes_on: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], Geometries]:
+        """Go on to the next strip.
+
+        Args:
+            values: int64 [P], of polygons of that strip.
+            polygons: [P], all that touch a border between it and others.
+            goes_on: bool [P], which of them reach its lower border.
+
+        Returns:
+            Values and polygons of the regions that have ended.
+        """
+        n_before = len(self._values)
+        regions = np.concatenate([self._region_of_edge, n_before + np.arange(len(polygons))])
+        met = contacts(
+            np.concatenate([self._edge, polygons]),
+            np.concatenate([self._values[self._region_of_edge], values]),
+        )
+        number = components(n_before + len(polygons), regions[met])
+        n = int(number.max(initial=-1)) + 1
+        all_values = np.empty(n, np.int64)
+        all_values[number] = np.concatenate([self._values, values])
+        pieces = _chained([*self._pieces, *([polygon] for polygon in polygons)], number.tolist(), n)
+
+        self._edge, edge_number = polygons[goes_on], number[n_before:][goes_on]
+        is_open = np.zeros(n, np.bool_)
+        is_open[edge_number] = True
+        self._region_of_edge = (np.cumsum(is_open) - 1)[edge_number]
+        self._values = all_values[is_open]
+        self._pieces = list(compress(pieces, is_open))
+        ended = list(compress(pieces, ~is_open))
+        part = np.repeat(np.arange(len(ended)), [len(item) for item in ended])
+        return all_values[~is_open], joined(np.array([*chain(*ended)], object), part)
+
+
+def _chained(lists: list[list[Any]], number: list[int], n: int) -> list[list[Any]]:
+    """Chain lists of the same ``number``, below n; the lists given are used up.
+
+    The shorter is appended to the longer, so that a long one that grows in each of many steps isn't
+    copied each time.
+    """
+    chains: list[list[Any]] = [[] for _ in range(n)]
+    for index, more in zip(number, lists, strict=True):
+        shorter, longer = sorted((chains[index], more), key=len)
+        longer += shorter
+        chains[index] = longer
+    return chains
 
 
 def _by_value_and_place(values: NDArray[np.int64], polygons: Geometries) -> NDArray[np.int64]:

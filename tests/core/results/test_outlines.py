@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from time import process_time
+
 import numpy as np
 import pytest
 import shapely
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from samgeo_core.results.outlines import trace, trace_parts
+from samgeo_core.results.outlines import trace, trace_parts, trace_wholes
 
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=12))
 NO_OFFSET = np.zeros((1, 2), np.int64)
@@ -103,3 +105,26 @@ def test_no_masks_give_no_polygons() -> None:
     assert len(trace([], np.zeros((0, 2), np.int64))) == 0
     polygons, owner = trace_parts([], np.zeros((0, 2), np.int64))
     assert len(polygons) == len(owner) == 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(MASKS, st.integers(0, 2**32 - 1), st.integers(2, 5))
+def test_pieces_of_any_shape_are_joined_as_if_never_cut(
+    mask: np.ndarray, seed: int, n_pieces: int
+) -> None:
+    of_pixel = np.random.default_rng(seed).integers(0, n_pieces, mask.shape)
+    pieces = [((3, 5), mask & (of_pixel == piece)) for piece in range(n_pieces)]
+    (geometry,) = trace_wholes([pieces])
+    (whole,) = trace([mask], np.array([[3, 5]]))
+    assert geometry.equals_exact(whole)
+
+
+def test_joining_takes_a_time_that_grows_with_the_vertices() -> None:
+    noise = np.random.default_rng(0).random((1024, 1024)) < 0.65
+    pieces = [((0, y), noise[y : y + 32]) for y in range(0, 1024, 32)]
+    began = process_time()
+    (whole,) = trace([noise], NO_OFFSET)
+    traced = process_time()
+    (geometry,) = trace_wholes([pieces])
+    assert process_time() - traced < 10 * (traced - began)
+    assert geometry.equals_exact(whole)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 
 import geopandas as gpd
 import numpy as np
@@ -242,18 +243,68 @@ def test_label_files(tmp_path: Path, name: str) -> None:
     assert shapely.equals_exact(from_file.geometry.values, from_array.geometry.values, 1e-9).all()
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.booleans())
-def test_strips_leave_no_trace(seed: int, rows: int, multipart: bool) -> None:
-    labels = np.random.default_rng(seed).integers(0, 3, (9, 12))
+def check_strips(labels: np.ndarray, rows: int, multipart: bool = False) -> None:
+    """Polygons are the same, vertex by vertex, however many rows are traced at once."""
     whole = vectorize_labels(labels, multipart=multipart)
+    assert whole.is_valid.all()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("samgeo_core.results.vectorize._STRIP_PX", rows * 12)
+        patch.setattr("samgeo_core.results.vectorize._STRIP_PX", rows * labels.shape[1])
         in_strips = vectorize_labels(labels, multipart=multipart)
     pd.testing.assert_frame_equal(
         whole.drop(columns="geometry"), in_strips.drop(columns="geometry")
     )
     assert whole.geometry.to_wkb().tolist() == in_strips.geometry.to_wkb().tolist()
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 17), st.integers(1, 4), st.booleans())
+def test_strips_leave_no_trace(seed: int, rows: int, n_values: int, multipart: bool) -> None:
+    random = np.random.default_rng(seed)
+    labels = random.integers(1, n_values + 1, (17, 23))
+    labels[random.random(labels.shape) < random.uniform(0.1, 0.6)] = 0
+    check_strips(labels, rows, multipart)
+
+
+SHAPES = {
+    "corners that touch": ["##..", "##..", "..##", "..##"],
+    "corners that touch on both sides of a gap": [".##.", "#..#", "#..#", ".##."],
+    "a hole": ["#####", "#...#", "#...#", "#...#", "#####"],
+    "holes that touch": ["######", "#..###", "#..###", "###..#", "###..#", "######"],
+    "a U": ["#...#", "#...#", "#...#", "#...#", "#####"],
+    "a U upside down": ["#####", "#...#", "#...#", "#...#", "#...#"],
+    "two that a third joins": ["#.#.#", "#.#.#", "#.###", "#...#", "#####"],
+    "an S": ["#####", "#....", "#####", "....#", "#####"],
+    "rings in rings": [
+        "#########",
+        "#.......#",
+        "#.#####.#",
+        "#.#...#.#",
+        "#.#.#.#.#",
+        "#.#...#.#",
+        "#.#####.#",
+        "#.......#",
+        "#########",
+    ],
+    "one that ends before a gap": ["##", "##", "..", "##", "##"],
+    "other values on either side": ["aab", "bba", "bba", "aab"],
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("rows", [1, 2, 3, 4])
+def test_shapes_across_strips(name: str, rows: int) -> None:
+    check_strips(np.array([[".#ab".index(c) for c in row] for row in SHAPES[name]]), rows)
+
+
+def test_time_in_strips_grows_with_the_raster(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).random((1024, 512)) < 0.65
+    began = process_time()
+    whole = vectorize_labels(noise)
+    traced = process_time()
+    monkeypatch.setattr("samgeo_core.results.vectorize._STRIP_PX", 16 * 512)
+    in_strips = vectorize_labels(noise)
+    assert process_time() - traced < 10 * (traced - began)
+    assert whole.equals(in_strips)
 
 
 def test_a_file_is_read_in_strips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
