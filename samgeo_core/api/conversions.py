@@ -11,6 +11,7 @@ from samgeo_core.geogrid import GeoGrid
 from samgeo_core.reading.raster import Raster
 from samgeo_core.results.export import write_batches
 from samgeo_core.results.vectorize import label_batches
+from samgeo_core.streaming.options import NO_LIMIT_PX
 
 
 class Conversions:
@@ -39,7 +40,8 @@ class Conversions:
         Raises:
             RasterError, ParameterError, ExportError: as their docstrings say.
         """
-        target_crs, grid = parse_crs(dst_crs), Raster.open(image).grid
+        target_crs = parse_crs(dst_crs)
+        grid = Raster.open(image, max_pixels=NO_LIMIT_PX).grid
         if target_crs is not None and grid.crs is None:
             raise ParameterError(
                 "dst_crs needs a raster with a CRS, but this one has none: leave it out."

@@ -36,6 +36,7 @@ from samgeo_core.results.outlines import (
     trace_parts,
     trace_wholes,
 )
+from samgeo_core.streaming.options import NO_LIMIT_PX
 from samgeo_core.wholes import WholeObject
 from samgeo_core.windows import Window
 
@@ -153,7 +154,7 @@ def vectorize_labels(
 ) -> gpd.GeoDataFrame:
     """Make polygons of a label or mask raster; 0 and nodata are background.
 
-    A file is read in strips: memory is that of the polygons, not of the raster.
+    A file of any size is read in strips: memory is that of the polygons, not of the raster.
 
     Args:
         source: a raster file, of which the first band is taken, or an array [H, W].
@@ -172,7 +173,7 @@ def vectorize_labels(
     """
     if isinstance(source, str | Path):
         path = Path(source)
-        grid = Raster.open(path).grid
+        grid = Raster.open(path, max_pixels=NO_LIMIT_PX).grid
         strips = _strips_of_file(path)
     else:
         labels = _whole_numbers(np.asarray(source))
@@ -203,7 +204,7 @@ def label_batches(path: str | Path, *, simplify_px: float = 0.0, crs: CRS | None
         ParameterError: ``simplify_px`` is negative; or, as the batches are gone through, the values
             are not whole numbers.
     """
-    grid = Raster.open(path).grid
+    grid = Raster.open(path, max_pixels=NO_LIMIT_PX).grid
 
     def frames() -> Iterator[gpd.GeoDataFrame]:
         for values, outlines in _trace_strips(_strips_of_file(Path(path)), grid.shape_hw[0]):
@@ -268,7 +269,9 @@ def _strips_of_file(path: Path) -> Iterator[Strip]:
         strip_bytes = 3 * _STRIP_PX * max(np.dtype(t).itemsize for t in dataset.dtypes)
         parts = list(row_chunks(whole, dataset, strip_bytes))
     for part in parts:
-        yield part.y, _labels_within(path, part)
+        # Blocks are read whole; of tall ones that is more than should be traced at once.
+        for y, labels in _strips_of_array(_labels_within(path, part)):
+            yield part.y + y, labels
 
 
 def _labels_within(path: Path, part: Window) -> Labels:

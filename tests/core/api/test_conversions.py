@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.windows import Window
 
 from samgeo_core.api.conversions import Conversions, in_pixels
-from samgeo_core.errors import ExportError, ParameterError, RasterError
+from samgeo_core.errors import ExportError, ParameterError, RasterError, RasterTooLargeError
 from samgeo_core.geogrid import GeoGrid
+from samgeo_core.reading.raster import Raster
 from samgeo_core.results.vectorize import vectorize_labels
 from tests.factories import UTM_33N, MakeRaster
 
@@ -137,3 +139,21 @@ def test_a_file_has_the_polygons_of_the_frame(
         zip(frame["value"], frame["area_px"], strict=True)
     )
     assert written.union_all().equals(frame.union_all())
+
+
+def test_rasters_beyond_what_may_be_read_whole(tmp_path: Path) -> None:
+    """Of two gigapixels and more, nearly all blocks are missing from the file."""
+    source, side = tmp_path / "large.tif", 46_336
+    with rasterio.open(
+        source, "w", driver="GTiff", height=side, width=side, count=1, dtype="uint8", nodata=0,
+        tiled=True, blockxsize=512, blockysize=512, SPARSE_OK=True, crs="EPSG:32633",
+        transform=UTM_33N,
+    ) as dataset:  # fmt: skip
+        dataset.write(np.full((300, 20), 7, np.uint8), 1, window=Window(1000, 400, 20, 300))
+        dataset.write(np.full((5, 9), 8, np.uint8), 1, window=Window(side - 9, side - 5, 9, 5))
+    with pytest.raises(RasterTooLargeError):
+        Raster.open(source)
+    CONVERT.tiff_to_vector(source, tmp_path / "a.fgb")
+    for frame in (gpd.read_file(tmp_path / "a.fgb"), vectorize_labels(source)):
+        assert sorted(zip(frame["value"], frame["area_px"], strict=True)) == [(7, 6000), (8, 45)]
+        assert frame.area.sum() == pytest.approx(6045 * 0.25)

@@ -321,6 +321,23 @@ def test_a_file_is_read_in_strips(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert whole.equals(vectorize_labels(path))
 
 
+def test_a_block_as_tall_as_the_file_is_traced_in_strips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = label_raster(blobs(5))
+    path = tmp_path / "labels.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", height=48, width=64, count=1, dtype="int32", nodata=0,
+        blockysize=48, compress="deflate", crs=UTM, transform=UTM_33N,
+    ) as dataset:  # fmt: skip
+        dataset.write(labels.astype(np.int32), 1)
+        assert dataset.block_shapes == [(48, 64)]
+    whole = vectorize_labels(path)
+    monkeypatch.setattr("samgeo_core.results.vectorize._STRIP_PX", 64 * 9)
+    assert [len(labels) for _, labels in _strips_of_file(path)] == [9, 9, 9, 9, 9, 3]
+    assert whole.equals(vectorize_labels(path))
+
+
 def test_nodata_of_a_file_is_background(make_raster: MakeRaster) -> None:
     data = np.full((1, 6, 8), 255, np.uint8)
     data[0, 1:3, 1:4] = 5
