@@ -169,7 +169,8 @@ def vectorize_labels(
 
     Raises:
         RasterError: the file can't be read.
-        ParameterError: the values are not whole numbers, or the grid has another shape.
+        ParameterError: the values are not whole numbers, or beyond int64; or the grid has another
+            shape.
     """
     if isinstance(source, str | Path):
         path = Path(source)
@@ -202,7 +203,7 @@ def label_batches(path: str | Path, *, simplify_px: float = 0.0, crs: CRS | None
     Raises:
         RasterError: the file can't be read.
         ParameterError: ``simplify_px`` is negative; or, as the batches are gone through, the values
-            are not whole numbers.
+            are not whole numbers, or beyond int64.
     """
     grid = Raster.open(path, max_pixels=NO_LIMIT_PX).grid
 
@@ -292,13 +293,20 @@ def _strips_of_array(labels: Labels) -> Iterator[Strip]:
 def _whole_numbers(labels: Labels) -> Labels:
     if labels.ndim != 2:
         raise ParameterError(f"Labels must be an array [H, W], got {list(labels.shape)}.")
-    if labels.dtype.kind in "bui":
-        return labels
-    if labels.dtype.kind == "f" and (np.isfinite(labels) & (labels == np.floor(labels))).all():
-        return labels.astype(np.int64)
-    raise ParameterError(
-        f"Labels must be whole numbers, got {labels.dtype}: give a raster of object ids or a mask."
-    )
+    kind = labels.dtype.kind
+    is_whole = kind == "f" and (np.isfinite(labels) & (labels == np.floor(labels))).all()
+    if not (is_whole or kind in "bui"):
+        raise ParameterError(
+            f"Labels must be whole numbers, got {labels.dtype}: "
+            "give a raster of object ids or a mask."
+        )
+    lowest, highest = int(labels.min(initial=0)), int(labels.max(initial=0))
+    if lowest < -(2**63) or highest >= 2**63:
+        raise ParameterError(
+            f"Labels must lie between -2^63 and 2^63 - 1, got {lowest:.4g} to {highest:.4g}: "
+            "give a raster of smaller ids."
+        )
+    return labels.astype(np.int64) if kind == "f" else labels
 
 
 def _trace_strips(

@@ -209,6 +209,33 @@ def test_any_whole_number_is_a_value(factor: int) -> None:
     assert by_value == {7 * factor: 4, 9 * factor: 3}
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            LABELS.astype(np.uint64) << np.uint64(60),
+            r"2\^63 - 1, got 0 to 1\.038e\+19:",
+        ),
+        (LABELS * 1e19, r"got 0 to 9e\+19:"),
+        (LABELS * -1e19, r"got -9e\+19 to 0:"),
+        ((LABELS == 9) * np.float32(2.0**63), r"got 0 to 9\.223e\+18:"),
+    ],
+    ids=["uint64", "float64", "below zero", "float32"],
+)
+def test_values_beyond_int64_are_refused(labels: np.ndarray, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        vectorize_labels(labels)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(2**63 - 1, "uint64"), (-(2**63), "int64"), (-(2.0**63), "float32")]
+)
+def test_values_at_the_ends_of_int64(value: float, dtype: str) -> None:
+    frame = vectorize_labels(np.array([[0, value]], dtype))
+    assert frame["value"].tolist() == [int(value)]
+    assert frame["area_px"].tolist() == [1]
+
+
 def test_booleans_and_empty_labels() -> None:
     assert vectorize_labels(LABELS == 9)["value"].tolist() == [1, 1]
     empty = vectorize_labels(np.zeros((5, 5), np.uint8), multipart=True)
