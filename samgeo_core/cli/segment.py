@@ -96,7 +96,9 @@ def add_segment_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
     )
     parser.add_argument("--area-layer", metavar="NAME", help="layer of the area's file (the first)")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
-    add_config_options(parser.add_argument_group("parameters of SAM"), AutomaticConfig)
+    add_config_options(
+        parser.add_argument_group("parameters of SAM, for the preset exact"), AutomaticConfig
+    )
     _add_stream_options(parser.add_argument_group("rasters of any size"))
     rule = parser.add_argument_group("which masks become objects (select changes it later)")
     add_config_options(rule, SelectionRule, defaults=False)
