@@ -12,24 +12,21 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from segment_anything.utils.amg import (
-    build_all_layer_point_grids,
-    generate_crop_boxes,
-    remove_small_regions,
-)
-from torchvision.ops import nms
 
 from samgeo_core.config import AutomaticConfig
 from samgeo_core.crossings import CrossingBook
 from samgeo_core.engine.candidates import Candidate, EncodedWindow, Floor
 from samgeo_core.engine.masks import box_of
 from samgeo_core.models.loading import LoadedModel
+from samgeo_core.models.sam_package import sam_module
 from samgeo_core.objects import BoolMask, ObjectSet
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import ShapeHW, Window
 
 __all__ = ["AutomaticConfig", "generate"]
+
+amg = sam_module("utils.amg")
 
 # SAM drops masks this near an edge of a crop that is no edge of the image, px.
 _CROP_EDGE_PX = 20.0
@@ -82,12 +79,12 @@ def generate(
 def _plan(tile: TileImage, config: AutomaticConfig) -> list[tuple[Window, NDArray[np.float64]]]:
     """The crops to look at and the prompt points [K, 2] in each, px of the crop."""
     if config.point_grids is None:
-        grids = build_all_layer_point_grids(
+        grids = amg.build_all_layer_point_grids(
             config.points_per_side, config.crop_n_layers, config.crop_n_points_downscale_factor
         )
     else:
         grids = [np.asarray(grid, np.float64) for grid in config.point_grids]
-    boxes, layers = generate_crop_boxes(
+    boxes, layers = amg.generate_crop_boxes(
         tile.shape_hw, config.crop_n_layers, config.crop_overlap_ratio
     )
     crops = []
@@ -107,11 +104,35 @@ def _without_duplicates(
     candidates: list[Candidate], threshold: float, scores: list[float] | None = None
 ) -> list[Candidate]:
     """Box non-maximum suppression, best first."""
-    if not candidates:
-        return []
-    boxes = torch.tensor([c.box for c in candidates], dtype=torch.float32)
-    ranks = torch.tensor([c.score for c in candidates] if scores is None else scores)
-    return [candidates[i] for i in nms(boxes, ranks.float(), threshold).tolist()]
+    boxes = np.array([c.box for c in candidates], np.float32).reshape(-1, 4)
+    ranks = np.array([c.score for c in candidates] if scores is None else scores, np.float32)
+    return [candidates[i] for i in suppressed(boxes, ranks, threshold)]
+
+
+def suppressed(
+    boxes_xyxy: NDArray[np.float32], scores: NDArray[np.float32], threshold: float
+) -> list[int]:
+    """Which boxes no better one of a larger IoU stands for, best first (`torchvision.ops.nms`).
+
+    Args:
+        boxes_xyxy: float32 [N, 4].
+        scores: float32 [N].
+        threshold: IoU above which the weaker of two boxes goes.
+    """
+    low, high = boxes_xyxy[:, :2], boxes_xyxy[:, 2:]
+    areas = (high - low).prod(1)
+    left = np.argsort(-scores, kind="stable")
+    kept = []
+    while len(left):
+        best, left = left[0], left[1:]
+        kept.append(int(best))
+        sides = np.minimum(high[best], high[left]) - np.maximum(low[best], low[left])
+        common = sides.clip(0).prod(1)
+        # NOTE: boxes without an area have an IoU of 0 / 0, which is not above anything.
+        with np.errstate(invalid="ignore"):
+            iou = common / (areas[best] + areas[left] - common)
+        left = left[~(iou.astype(np.float64) > threshold)]
+    return kept
 
 
 def _to_objects(
@@ -157,8 +178,8 @@ def _without_small_regions(
         # NOTE: holes are judged in the whole image, where the outside is one large region.
         full = np.zeros(shape_hw, np.bool_)
         full[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
-        full, filled = remove_small_regions(full, config.min_mask_region_area, mode="holes")
-        full, dropped = remove_small_regions(full, config.min_mask_region_area, mode="islands")
+        full, filled = amg.remove_small_regions(full, config.min_mask_region_area, mode="holes")
+        full, dropped = amg.remove_small_regions(full, config.min_mask_region_area, mode="islands")
         x0, y0, x1, y1 = box_of(torch.from_numpy(full)) or (0, 0, 0, 0)
         masks[i] = np.ascontiguousarray(full[y0 : y1 + 1, x0 : x1 + 1])
         offsets[i] = (x0, y0)

@@ -10,7 +10,6 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from segment_anything.utils.amg import is_box_near_crop_edge
 
 from samgeo_core.engine.decoder import PromptState
 from samgeo_core.engine.encoder import Embedding, encode
@@ -210,9 +209,12 @@ class EncodedWindow:
         window, floor = self.window, self.floor
         if not extent.area or (floor.stability > 0 and not extent.stability >= floor.stability):
             return False
-        whole = [0, 0, self.shape_hw[1], self.shape_hw[0]]
-        box = torch.tensor([extent.box])
-        return not is_box_near_crop_edge(box, list(window.box_xyxy), whole, floor.edge_px)[0]
+        height, width = self.shape_hw
+        sides = zip(extent.box, window.box_xyxy, (0, 0, width, height), strict=True)
+        return not any(
+            abs(at + start - edge) <= floor.edge_px < abs(at + start - end)
+            for (at, edge, end), start in zip(sides, (window.x, window.y) * 2, strict=True)
+        )
 
     def _candidate(
         self, logits: torch.Tensor, extent: Extent, point_xy: NDArray[np.float64], score: float

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
-from segment_anything.modeling import Sam
-from segment_anything.utils.transforms import ResizeLongestSide
+from numpy.typing import NDArray
+from PIL import Image
 from torch.nn import functional as F
 
 from samgeo_core.engine.threads import use_all_cores
 from samgeo_core.models.loading import LoadedModel
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import ShapeHW
+
+if TYPE_CHECKING:
+    from segment_anything.modeling import Sam
 
 # What torch.cpu.get_capabilities calls the instructions that multiply bfloat16 matrices.
 _BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
@@ -65,11 +69,29 @@ def encode(model: LoadedModel, tile: TileImage, dtype: torch.dtype = torch.float
     """
     use_all_cores()
     sam = model.sam
-    resized = ResizeLongestSide(sam.image_encoder.img_size).apply_image(tile.rgb)
+    resized = with_longest_side(tile.rgb, sam.image_encoder.img_size)
     pixels = torch.as_tensor(resized, device=model.device).permute(2, 0, 1)[None]
     with torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32):
         features = sam.image_encoder(network_input(sam, pixels))[0]
     return Embedding(features.float(), tile.shape_hw, (resized.shape[0], resized.shape[1]))
+
+
+def with_longest_side(rgb: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Resize pixels as SAM does, to the bit (`ResizeLongestSide.apply_image`).
+
+    Args:
+        rgb: uint8 [H, W, 3].
+        side: of the longer side, px.
+
+    Returns:
+        uint8 [h, w, 3]
+    """
+    height, width = rgb.shape[:2]
+    scale = side / max(height, width)
+    size = int(width * scale + 0.5), int(height * scale + 0.5)
+    if size == (width, height):
+        return rgb
+    return np.array(Image.fromarray(rgb).resize(size, Image.Resampling.BILINEAR))
 
 
 def network_input(sam: Sam, pixels: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samgeo_core.errors import ParameterError
 from samgeo_core.models.checkpoint import fill, read_checkpoint
@@ -152,12 +152,28 @@ def build_network(name: str) -> Sam:
         ParameterError: no such model.
     """
     import torch
-    from segment_anything import sam_model_registry
+    from torch.overrides import TorchFunctionMode
+
+    from samgeo_core.models.sam_package import sam_module
+
+    class Unfilled(TorchFunctionMode):
+        """Nothing is filled. NOTE: to compute with meta tensors, torch imports its compiler."""
+
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            kwargs = dict(kwargs or {})
+            if getattr(func, "__module__", None) == "torch.nn.init":
+                return args[0] if args else kwargs["tensor"]
+            if func is torch.randn:
+                kwargs["device"] = "cpu"
+            return func(*args, **kwargs)
 
     model_spec(name)
+    registry = sam_module("build_sam").sam_model_registry
     # SAM's models share prompt encoder and mask decoder; MobileSAM replaces the image encoder.
-    with torch.device("meta"):
-        sam: Sam = sam_model_registry["vit_b" if name == "vit_t" else name]()
+    with torch.device("meta"), Unfilled():
+        sam: Sam = registry["vit_b" if name == "vit_t" else name]()
         if name == "vit_t":
             from samgeo_core.models.tiny_vit import TinyViT
 

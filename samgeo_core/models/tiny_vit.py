@@ -15,9 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from segment_anything.modeling.common import LayerNorm2d
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from samgeo_core.models.strips import (
     Conv,
@@ -40,6 +38,7 @@ WINDOWS = (7, 7, 14, 7)
 DOWNSAMPLE_STRIDES = (2, 2, 1)
 EXPANSION = 4
 OUT_CHANNELS = 256
+NECK_EPS = 1e-6
 BATCH_NORM_EPS = 1e-5
 BATCH_NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
@@ -181,19 +180,15 @@ class Neck(nn.Sequential):
     def __init__(self, channels: int) -> None:
         narrow = nn.Conv2d(channels, OUT_CHANNELS, 1, bias=False)
         mix = nn.Conv2d(OUT_CHANNELS, OUT_CHANNELS, 3, padding=1, bias=False)
-        norms = LayerNorm2d(OUT_CHANNELS), LayerNorm2d(OUT_CHANNELS)
+        norms = nn.LayerNorm(OUT_CHANNELS, NECK_EPS), nn.LayerNorm(OUT_CHANNELS, NECK_EPS)
         super().__init__(narrow, norms[0], mix, norms[1])
         self._convs, self._norms = (narrow, mix), norms
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the neck."""
-        x = layer_norm(self._norms[0], pointwise(self._convs[0], x))
-        return layer_norm(self._norms[1], convolve(self._convs[1], x, pad_rows=1))
-
-
-def layer_norm(layer: LayerNorm2d, x: Tensor) -> Tensor:
-    """SAM's norm over the channels, of [..., C]."""
-    return F.layer_norm(x, x.shape[-1:], layer.weight, layer.bias, layer.eps)
+        x = self._norms[0](pointwise(self._convs[0], x))
+        out: Tensor = self._norms[1](convolve(self._convs[1], x, pad_rows=1))
+        return out
 
 
 class TinyViT(nn.Module):

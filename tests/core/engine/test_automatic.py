@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from samgeo_core.config import AutomaticConfig
-from samgeo_core.engine.automatic import generate
+from samgeo_core.engine.automatic import generate, suppressed
 from samgeo_core.errors import CancelledError
 from samgeo_core.objects import ObjectSet
 from samgeo_core.progress import CancelToken, Monitor, Progress
@@ -125,3 +125,17 @@ def test_progress_counts_every_prompt_and_cancel_stops(default_model: Any, tile:
     with pytest.raises(CancelledError):
         generate(default_model, tile, config, Monitor(cancel_at_first_batch, token))
     assert seen[-1].done == 16
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.6, 0.7, 1.0])
+@pytest.mark.parametrize("n", [0, 1, 2, 300])
+def test_boxes_are_suppressed_as_torchvision_does(n: int, threshold: float) -> None:
+    import torch
+    from torchvision.ops import nms
+
+    rng = np.random.default_rng(n)
+    # Few places and scores, so that equal boxes, equal scores and boxes without an area are met.
+    corners = np.sort(rng.integers(0, 12, (n, 2, 2)), axis=1).reshape(n, 4).astype(np.float32)
+    scores = rng.integers(0, 9, n).astype(np.float32)
+    expected = nms(torch.from_numpy(corners), torch.from_numpy(scores), threshold)
+    assert suppressed(corners, scores, threshold) == expected.tolist()

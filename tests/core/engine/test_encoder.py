@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from samgeo_core.engine.encoder import encode, fast_dtype, network_input
+from samgeo_core.engine.encoder import encode, fast_dtype, network_input, with_longest_side
 from samgeo_core.engine.threads import side_by_side
 from samgeo_core.tile import TileImage
 
@@ -30,6 +30,17 @@ def test_pixels_are_prepared_to_the_bit_as_segment_anything_does(default_model, 
     found = network_input(default_model.sam, pixels)
     assert torch.equal(found, default_model.sam.preprocess(pixels))
     assert torch.equal(pixels, before)
+
+
+@pytest.mark.parametrize(
+    "shape_hw", [(300, 200), (1024, 1024), (2047, 1531), (1, 40), (97, 3000)], ids=str
+)
+def test_pixels_are_resized_to_the_bit_as_segment_anything_does(shape_hw):
+    from segment_anything.utils.transforms import ResizeLongestSide
+
+    rgb = np.random.default_rng(0).integers(0, 256, (*shape_hw, 3), np.uint8)
+    expected = ResizeLongestSide(1024).apply_image(rgb)
+    assert np.array_equal(with_longest_side(rgb, 1024), expected)
 
 
 @pytest.mark.weights

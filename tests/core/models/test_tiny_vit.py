@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from segment_anything.modeling.common import LayerNorm2d
 from torch import nn
 from torch.nn import functional as F
 
 from samgeo_core.models.tiny_vit import (
+    OUT_CHANNELS,
     MBConv,
     Neck,
     PatchEmbed,
@@ -115,12 +117,14 @@ def test_a_block_attends_then_mixes_neighbours_then_channels(threads):
     assert torch.equal(x, before)
 
 
-def test_the_neck_is_the_sequence_of_its_layers(threads):
+def test_the_neck_is_that_of_sam(threads):
     neck, x = Neck(16), torch.randn(1, 16, 6, 5)
-    expected = x
-    for layer in neck:
-        expected = layer(expected)
-    close(neck(rows_last(x)), rows_last(expected))
+    norms = LayerNorm2d(OUT_CHANNELS), LayerNorm2d(OUT_CHANNELS)
+    of_sam = nn.Sequential(neck[0], norms[0], neck[2], norms[1])
+    for ours, theirs in zip((neck[1], neck[3]), norms, strict=True):
+        nn.init.normal_(ours.weight)
+        theirs.load_state_dict(ours.state_dict())
+    close(neck(rows_last(x)), rows_last(of_sam(x)))
 
 
 def test_a_batch_is_encoded_as_its_images_are_and_in_any_mode(threads):
