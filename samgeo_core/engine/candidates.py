@@ -43,7 +43,8 @@ class Floor:
         edge_px: a mask this near an edge of its window that is no edge of the tile is cut, px.
         largest_share: a mask that covers more of its window is left out.
         sketch: on a CPU, form masks only around what a few probes show of them
-            (engine/sketch.py); not to the last pixel what SAM's decoder says.
+            (engine/sketch.py), and measure large ones by their logits alone; not to the last
+            pixel what SAM's decoder says.
     """
 
     score: float
@@ -119,6 +120,11 @@ class EncodedWindow:
         terms = compute_image_terms(model, embedding)
         return cls(model, embedding, terms, grid, window, tile.shape_hw, floor)
 
+    @property
+    def _sketches(self) -> bool:
+        """Whether masks are formed, and measured, no more closely than need be."""
+        return self.floor.sketch and self.model.device.type == "cpu"
+
     def ask(
         self, points_xy: NDArray[np.float64], batch: int, make: Callable[[Candidate], M | None],
         monitor: Monitor, done: int, total: int,
@@ -166,7 +172,10 @@ class EncodedWindow:
         seen = Seen(self.seen)
         for prompt, head, logits in self._masks(state, wanted, coords, seen):
             threshold = self.model.sam.mask_threshold
-            extents = self.grid.extents(logits, threshold, self.floor.offset, self.floor.stability)
+            floor = self.floor
+            extents = self.grid.extents(
+                logits, threshold, floor.offset, floor.stability, exact=not self._sketches
+            )
             for i, extent in enumerate(extents):
                 if extent and self._passes(extent):
                     at = prompt[i]
@@ -180,7 +189,7 @@ class EncodedWindow:
     ) -> Iterator[tuple[list[int], list[int], torch.Tensor]]:
         """Prompt and head of each mask, and logits [W, 256, 256], some masks at a time."""
         decoder, sam = decoder_of(self.model), self.model.sam
-        if self.floor.sketch and self.model.device.type == "cpu":
+        if self._sketches:
             side, input_h, input_w = decoder.side, *self.embedding.input_hw
             step = sam.image_encoder.img_size // side
             # Edges of the tile cut nothing, and padding is no edge of the window.
@@ -222,8 +231,13 @@ class EncodedWindow:
         x0, y0, x1, y1 = extent.box
         window = self.window
         # A pixel more on every side, so that the outline lies between known logits.
-        height, width = window.shape_hw
-        wide = max(x0 - 1, 0), max(y0 - 1, 0), min(x1 + 1, width - 1), min(y1 + 1, height - 1)
+        (height, width), more = window.shape_hw, 1 + extent.doubt_px
+        wide = (
+            max(x0 - more, 0),
+            max(y0 - more, 0),
+            min(x1 + more, width - 1),
+            min(y1 + more, height - 1),
+        )
         return Candidate(
             self.grid.crop(logits, wide),
             self.grid,

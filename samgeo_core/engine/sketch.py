@@ -58,11 +58,20 @@ class Seen:
         self._before = before
         self._signs: list[Tensor] = []
         self._scores: list[float] = []
+        self._known: tuple[Tensor, Tensor, Tensor] | None = None
 
     def add(self, other: Seen) -> None:
         """Take over what another met."""
         self._signs.extend(other._signs)
         self._scores.extend(other._scores)
+        self._known = None
+
+    def _stacked(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Signs [k, n] of all masks, how many each has, [k], and scores, [k]."""
+        if self._known is None:
+            signs = torch.stack(self._signs)
+            self._known = signs, signs.sum(1), torch.tensor(self._scores)
+        return self._known
 
     def note(self, signs: Tensor, scores: Tensor) -> Tensor:
         """Remember masks that are new; which of them are.
@@ -78,16 +87,17 @@ class Seen:
             if not known and sign.sum() >= _LEAST_SIGNS:
                 self._signs.append(sign)
                 self._scores.append(score)
+                self._known = None
         return torch.tensor(is_new, dtype=torch.bool)
 
     def _has(self, sign: Tensor, score: float) -> bool:
         """Whether one nearly the same, and hardly worse, was met."""
         if not self._signs or sign.sum() < _LEAST_SIGNS:
             return False
-        signs = torch.stack(self._signs)
+        signs, sizes, scores = self._stacked()
         common = signs @ sign
-        alike = common > _SAME_IOU * (signs.sum(1) + sign.sum() - common)
-        return bool((alike & (torch.tensor(self._scores) >= score - _SAME_SCORE)).any())
+        alike = common > _SAME_IOU * (sizes + sign.sum() - common)
+        return bool((alike & (scores >= score - _SAME_SCORE)).any())
 
 
 def sketched_masks(
