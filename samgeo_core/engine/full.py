@@ -128,16 +128,13 @@ class _Survey:
 
     def is_left_out(self, look: Look) -> bool:
         """Whether coarser windows have said all there is."""
-        config = self.config
-        # A window of the model's input size shows the image as it is.
-        is_enlarged = max(look.window.shape_hw) < 2 * config.finest_px
-        only_some = config.finer_where_small and is_enlarged
+        only_some = self.config.finer_where_small and look.is_closeup
         return only_some and not self.left_to_finer[look.core.slices].any()
 
     def leave_to_finer(self, look: Look, found: list[MaskCandidate]) -> bool:
         """Whether a window is so full of small objects that finer ones should go on."""
         config, side = self.config, max(look.window.shape_hw)
-        if side <= config.finest_px:
+        if look.is_finest:
             return False
         good = [mask.area_px for mask in found if mask.quality >= config.promising]
         limit = (config.small_px * side / (2 * config.finest_px)) ** 2

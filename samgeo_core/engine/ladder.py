@@ -17,6 +17,9 @@ from samgeo_core.windows import ShapeHW, Window, window_starts
 
 _LEAST_STEP_PX = 4
 
+_NATIVE_PX = 1280
+"""A window of up to this side shows the image about as it is: the model takes 1,024 px."""
+
 SEAM_OVERLAP = 0.25
 """The largest fixed windows have at least this share in common, so that cut parts can be joined."""
 
@@ -31,6 +34,7 @@ class FullConfig:
     Attributes:
         finest_px: side of the smallest windows; half the encoder's input shows each pixel double.
         coarsest_px: side of the largest windows; larger images are seen through several.
+        growth: how many times larger the windows of each next scale are.
         overlap: share of their side that neighbouring windows have in common.
         steps_px: grid spacings in a finest window, one pass each; in coarser windows they
             grow as the window does.
@@ -48,15 +52,17 @@ class FullConfig:
         gap_share: share of the valid pixels that may stay uncovered without being asked again.
         gap_width: gaps of a smaller radius, in px of a finest window, aren't asked.
         gap_score, gap_stability: weaker masks are no candidates for gaps.
-        small_px: objects of a smaller side in the model's input are seen better through finer
-            windows; a window full of them is left to those.
+        small_px: objects of a smaller side, in a window twice as large as a finest one, are seen
+            better through finer windows; a window full of them is left to those.
         small_share: share of small objects from which a window is full of them.
-        finer_where_small: look through finer windows only where a coarser one was left to them.
+        finer_where_small: look through windows that only enlarge only where a coarser one was left
+            to them.
         reduced_precision: encode in bfloat16 where the processor computes in it.
     """
 
     finest_px: int = 512
     coarsest_px: int = 4096
+    growth: int = 2
     overlap: float = 0.25
     steps_px: tuple[int, ...] = (32, 16)
     floor_score: float = 0.5
@@ -81,9 +87,12 @@ class FullConfig:
     @classmethod
     def of(cls, preset: str) -> FullConfig:
         """The configuration of the preset "full" or "fast"."""
-        return cls() if preset == "full" else cls(
-            overlap=0.0, steps_px=(32, 16), round=32, least_yield=0.15, gap_share=0.1,
-            finer_where_small=True, reduced_precision=True,
+        if preset == "full":
+            return cls()
+        # Fewer, wider windows, asked with steps that are the same to the model.
+        return cls(
+            finest_px=704, growth=3, overlap=0.0, steps_px=(44, 22), small_px=44.0, round=32,
+            least_yield=0.15, gap_share=0.1, finer_where_small=True, reduced_precision=True,
         )  # fmt: skip
 
     @classmethod
@@ -96,6 +105,8 @@ class FullConfig:
             usual,
             finest_px=scales.finest_px,
             coarsest_px=scales.coarsest_px,
+            steps_px=cls.steps_px,
+            small_px=cls.small_px,
             gap_share=usual.gap_share if scales.fill_gaps else 1.0,
         )
 
@@ -108,6 +119,8 @@ class Look:
         window, core: px of the tile.
         steps_px: one pass each.
         is_coarsest: whether gaps are filled through it.
+        is_finest: whether no smaller windows follow.
+        is_closeup: whether it only enlarges what the scale above showed as it is.
         is_fixed: whether it lies where it does however the raster is cut into tiles.
         least_side_px: masks whose box is smaller are left to other windows.
     """
@@ -116,6 +129,8 @@ class Look:
     core: Window
     steps_px: tuple[int, ...]
     is_coarsest: bool
+    is_finest: bool
+    is_closeup: bool
     is_fixed: bool = False
     least_side_px: int = 0
 
@@ -144,6 +159,15 @@ class Place:
     def local(self, window: Window) -> Window:
         """A window of the raster in px of the tile."""
         return window.moved(-self.window.x, -self.window.y)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """One rung of the ladder: side of its windows, px, and what `Look` says of them."""
+
+    side: int
+    is_finest: bool
+    is_closeup: bool
 
 
 @dataclass(frozen=True)
@@ -214,7 +238,7 @@ class FixedWindows:
     ) -> FixedWindows | None:
         """Those of regions with margins; None where the margins are too small for any."""
         config = config or FullConfig()
-        side = max(_fixed_sides(extent, margin_px, config), default=0)
+        side = max((s.side for s in _fixed_scales(extent, margin_px, config)), default=0)
         return cls(extent, side, *_axes(extent.shape_hw, side, config, True)) if side else None
 
     def answering(self, x: float, y: float) -> Window:
@@ -235,11 +259,11 @@ class FixedWindows:
 
 
 def plan_looks(shape_hw: ShapeHW, config: FullConfig) -> Iterator[Look]:
-    """Windows from coarse to fine, each side half the one before."""
-    for side in _sides(shape_hw, config):
-        columns, rows = _axes(shape_hw, side, config)
+    """Windows from coarse to fine."""
+    for scale in _scales(shape_hw, config):
+        columns, rows = _axes(shape_hw, scale.side, config)
         every = range(len(columns.starts)), range(len(rows.starts))
-        yield from _looks(columns, rows, *every, config)
+        yield from _looks(columns, rows, *every, config, scale)
 
 
 def plan_region_looks(place: Place, config: FullConfig) -> Iterator[Look]:
@@ -254,39 +278,48 @@ def plan_region_looks(place: Place, config: FullConfig) -> Iterator[Look]:
         yield from plan_looks(tile.shape_hw, config)
         return
     core = place.local(place.core)
-    fixed = _fixed_sides(extent, place.margin_px, config)
-    largest = max(fixed, default=0)
+    fixed = _fixed_scales(extent, place.margin_px, config)
+    largest = max((scale.side for scale in fixed), default=0)
     for look in plan_looks(tile.shape_hw, config):
         part = look.core.intersection(core)
         # A small region at the edge is seen as a whole too, as the others are.
         if part and (look.is_coarsest or max(look.window.shape_hw) > largest):
             steps = look.steps_px[:1] if fixed else look.steps_px
             is_coarsest = look.is_coarsest and not fixed
-            yield Look(look.window, part, steps, is_coarsest, False, largest // 2 + 1)
+            yield replace(
+                look, core=part, steps_px=steps, is_coarsest=is_coarsest,
+                least_side_px=largest // 2 + 1,
+            )  # fmt: skip
     x, y = extent.x - tile.x, extent.y - tile.y
-    for side in fixed:
-        columns, rows = _axes(extent.shape_hw, side, config, side == largest)
+    for scale in fixed:
+        is_largest = scale.side == largest
+        columns, rows = _axes(extent.shape_hw, scale.side, config, is_largest)
         mine = (
             columns.centred_in(core.x - x, core.x - x + core.width),
             rows.centred_in(core.y - y, core.y - y + core.height),
         )
-        for look in _looks(columns, rows, *mine, config):
+        for look in _looks(columns, rows, *mine, config, scale):
             window, part = look.window.moved(x, y), look.core.moved(x, y)
-            yield Look(window, part, look.steps_px, side == largest, is_fixed=True)
+            yield replace(look, window=window, core=part, is_coarsest=is_largest, is_fixed=True)
 
 
-def _fixed_sides(extent: Window, margin_px: int, config: FullConfig) -> list[int]:
+def _fixed_scales(extent: Window, margin_px: int, config: FullConfig) -> list[_Scale]:
     """The scales whose windows can lie anywhere: half of one fits into the margin."""
-    return [side for side in _sides(extent.shape_hw, config) if side <= 2 * margin_px]
+    return [scale for scale in _scales(extent.shape_hw, config) if scale.side <= 2 * margin_px]
 
 
-def _sides(shape_hw: ShapeHW, config: FullConfig) -> list[int]:
-    """The scales of an image, coarse to fine: sides of windows, px."""
+def _scales(shape_hw: ShapeHW, config: FullConfig) -> list[_Scale]:
+    """The scales of an image, coarse to fine."""
     sides = [config.finest_px]
     while sides[-1] < min(max(shape_hw), config.coarsest_px):
-        sides.append(sides[-1] * 2)
+        sides.append(min(sides[-1] * config.growth, config.coarsest_px))
     # Windows of which one nearly fills the image are left to the scale above.
-    return [s for s in reversed(sides) if s == sides[-1] or s < 0.75 * max(shape_hw)]
+    sides = [s for s in reversed(sides) if s == sides[-1] or s < 0.75 * max(shape_hw)]
+    shown = [min(side, max(shape_hw)) for side in sides]
+    return [
+        _Scale(side, side == sides[-1], i > 0 and shown[i - 1] <= _NATIVE_PX)
+        for i, side in enumerate(sides)
+    ]
 
 
 def _axes(
@@ -299,12 +332,13 @@ def _axes(
 
 
 def _looks(
-    columns: _Axis, rows: _Axis, some_columns: range, some_rows: range, config: FullConfig
-) -> Iterator[Look]:
+    columns: _Axis, rows: _Axis, some_columns: range, some_rows: range, config: FullConfig,
+    scale: _Scale,
+) -> Iterator[Look]:  # fmt: skip
     """Some windows of one scale, row by row, in the frame of the image."""
     # The model always sees the same number of pixels, so the grid grows with the window.
-    scale = max(columns.size, rows.size) / config.finest_px
-    steps = tuple(max(round(step * scale), _LEAST_STEP_PX) for step in config.steps_px)
+    times = max(columns.size, rows.size) / config.finest_px
+    steps = tuple(max(round(step * times), _LEAST_STEP_PX) for step in config.steps_px)
     side = max(columns.size, rows.size)
     is_coarsest = side >= min(max(columns.length, rows.length), config.coarsest_px)
     for i in some_rows:
@@ -313,4 +347,4 @@ def _looks(
             left, right = columns.core(j)
             window = Window(columns.starts[j], rows.starts[i], columns.size, rows.size)
             core = Window(left, top, right - left, bottom - top)
-            yield Look(window, core, steps, is_coarsest)
+            yield Look(window, core, steps, is_coarsest, scale.is_finest, scale.is_closeup)

@@ -91,6 +91,24 @@ def test_a_run_looks_through_the_windows_it_asks_for() -> None:
     looks = list(plan_looks((2000, 2000), FullConfig.of_run(config)))
     assert {look.window.width for look in looks} == {256, 512}
     assert FullConfig.of_run(config) == replace(
-        FullConfig.of("fast"), finest_px=256, coarsest_px=512, gap_share=1.0
+        FullConfig.of("fast"),
+        finest_px=256,
+        coarsest_px=512,
+        steps_px=FullConfig.steps_px,
+        small_px=FullConfig.small_px,
+        gap_share=1.0,
     )
     assert FullConfig.of_run(SegmentConfig(preset="full")) == FullConfig()
+
+
+def test_fast_leaves_out_only_what_enlarges_and_knows_where_the_ladder_ends() -> None:
+    fast = FullConfig.of("fast")
+
+    def ladder(side: int) -> list[tuple[int, bool, bool]]:
+        looks = plan_looks((side, side), fast)
+        return list(dict.fromkeys((k.window.width, k.is_finest, k.is_closeup) for k in looks))
+
+    assert ladder(900) == [(900, True, False)]
+    assert ladder(1024) == [(1024, False, False), (704, True, True)]
+    assert ladder(2048) == [(2048, False, False), (704, True, False)]
+    assert ladder(9000) == [(4096, False, False), (2112, False, False), (704, True, False)]

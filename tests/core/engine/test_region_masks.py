@@ -22,7 +22,8 @@ def rectangle(x0: int, y0: int, x1: int, y1: int, at: tuple[float, float]) -> Ma
 
 
 def look(window: Window, *, is_fixed: bool) -> Look:
-    return Look(window, window, (8,), False, is_fixed, 0 if is_fixed else 65)
+    least = 0 if is_fixed else 65
+    return Look(window, window, (8,), False, True, False, is_fixed, least)
 
 
 def test_fixed_windows_answer_for_every_point_and_see_what_lies_around_it() -> None:
