@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from samgeo_core.errors import ExportError
 from samgeo_core.objects import BoolMask
-from samgeo_core.wholes import PackedMask, PackedPieces, WholeObject
+from samgeo_core.wholes import PackedMask, PackedPieces, Piece, WholeObject
 from samgeo_core.windows import Window
 
 MASKS, VALID = "masks.arrow", "valid.arrow"
@@ -69,11 +69,12 @@ class MaskWriter:
         return {
             "object_id": item.object_id, "parent_id": item.parent_id, "score": item.score,
             "stability": item.stability, "area_px": item.area_px,
-            "pieces": [_piece(packed, self._origin_xy) for packed in _packed(item.pieces)],
+            "pieces": [_piece(packed, self._origin_xy) for packed in packed_pieces(item.pieces)],
         }  # fmt: skip
 
 
-def _packed(pieces: Sequence[Any]) -> Iterator[PackedMask]:
+def packed_pieces(pieces: Sequence[Piece]) -> Iterator[PackedMask]:
+    """Pieces of an object, packed if they aren't."""
     if isinstance(pieces, PackedPieces):
         yield from pieces.packed
         return
