@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from samgeo_core.errors import ExportError
 from samgeo_core.objects import BoolMask
@@ -122,6 +124,7 @@ class ValidParts:
 
     def __init__(self, parts: Sequence[PackedMask] = ()) -> None:
         self._parts = list(parts)
+        self._known = np.zeros((0, 4), np.int64)
 
     def add(self, valid: BoolMask, offset_xy: tuple[int, int]) -> None:
         """Take a part [h, w] that no other overlaps; where none is, there is no data."""
@@ -132,13 +135,22 @@ class ValidParts:
         """Bool [h, w] of a window of the raster."""
         left, top, right, bottom = window.box_xyxy
         result = np.zeros(window.shape_hw, np.bool_)
-        for part in self._parts:
+        boxes = self._boxes()
+        meet = (boxes[:, :2] < (right, bottom)).all(1) & (boxes[:, 2:] > (left, top)).all(1)
+        for part in (self._parts[i] for i in np.flatnonzero(meet).tolist()):
             x0, y0, x1, y1 = part.box
             a, b, c, d = max(x0, left), max(y0, top), min(x1, right), min(y1, bottom)
-            if a < c and b < d:
-                pixels = part.pixels()[b - y0 : d - y0, a - x0 : c - x0]
-                result[b - top : d - top, a - left : c - left] = pixels
+            # Most are full, and are asked for strip by strip.
+            full = part.data == _full(y1 - y0, x1 - x0)
+            pixels = True if full else part.pixels()[b - y0 : d - y0, a - x0 : c - x0]
+            result[b - top : d - top, a - left : c - left] = pixels
         return result
+
+    def _boxes(self) -> NDArray[np.int64]:
+        """Around each part, int64 [N, 4]."""
+        if len(self._known) != len(self._parts):
+            self._known = np.array([part.box for part in self._parts], np.int64).reshape(-1, 4)
+        return self._known
 
     def moved(self, x: int, y: int) -> ValidParts:
         """The same in a frame whose first pixel lies elsewhere."""
@@ -166,6 +178,12 @@ class ValidParts:
         """
         with _reading(path) as stream:
             return cls([_packed_mask(row) for batch in stream for row in batch.to_pylist()])
+
+
+@lru_cache(maxsize=16)
+def _full(height: int, width: int) -> bytes:
+    """What a mask without a hole is packed to."""
+    return PackedMask.of(np.ones((height, width), np.bool_), (0, 0)).data
 
 
 @contextmanager
