@@ -7,12 +7,11 @@ and where squares end, doesn't matter.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, groupby, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import BoolMask
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.results.files import folder_beside
+from samgeo_core.results.geotiff import reading_back
 from samgeo_core.results.kept_masks import MaskWriter, ValidParts, kept_masks, packed_pieces
 from samgeo_core.results.label_writer import LabelWriter
 from samgeo_core.results.labels import Labels, nearest_labels
@@ -36,7 +36,6 @@ _REACHES_PX = (64, 256, 1024)
 _CELL_PX = 64
 """Whoever is further from any object gets one that touches the nearest cell of this side."""
 
-_PILE_BYTES = 16 << 20
 _AT_ONCE = 1024
 
 
@@ -68,21 +67,15 @@ def without_gaps(
             for objects in groups:
                 labels.append(objects)
                 pile.add(objects)
-        with ExitStack() as files:
-            source = files.enter_context(_opened(painted))
+        if not labels.covered_px:
+            return
+        with reading_back(painted) as source:
             gaps = _Gaps(source, valid.moved(-extent.x, -extent.y) if valid else None, extent)
             squares = list(gaps.squares())
             for done, square in enumerate(squares):
                 monitor.step("write labels", done, len(squares))
                 pile.add(gaps.given_away(square))
         yield from pile.taken()
-
-
-def _opened(path: Path) -> Any:
-    # Heavy, and only needed here.
-    from samgeo_core.reading.raster import open_dataset
-
-    return open_dataset(path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,47 +152,44 @@ class _Gaps:
 
 
 class _Pile:
-    """Pieces of objects, put down in any order and taken object by object; most lie on the disk.
+    """Pieces of objects, put down in any order and taken object by object; they lie on the disk.
 
     Args:
-        folder: where they lie.
+        folder: where; a file for some ids each.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files: list[Path] = []
+        self._numbers: set[int] = set()
         self._waiting: list[WholeObject] = []
-        self._bytes = 0
 
-    def add(self, objects: Iterable[WholeObject]) -> None:
+    def add(self, objects: Sequence[WholeObject]) -> None:
         """Put down objects, or more pieces of such."""
-        for item in objects:
-            packed = tuple(packed_pieces(item.pieces))
-            self._waiting.append(replace(item, pieces=PackedPieces(packed)))
-            self._bytes += sum(len(piece.data) for piece in packed)
-        if self._bytes > _PILE_BYTES:
-            self._put_away()
-
-    def _put_away(self) -> None:
-        path = self._folder / f"{len(self._files)}.arrow"
-        with MaskWriter(path) as writer:
-            writer.append(sorted(self._waiting, key=_id_of))
-        self._files.append(path)
-        self._waiting, self._bytes = [], 0
+        self._waiting += objects
+        if len(self._waiting) >= _AT_ONCE:
+            self._put_down()
 
     def taken(self) -> Iterator[list[WholeObject]]:
         """Each object once with all its pieces, by ascending id, some at a time."""
-        self._put_away()
-        runs = [chain.from_iterable(kept_masks(path)) for path in self._files]
-        # What was put down first comes first among equals: the object before its gaps.
-        every = groupby(heapq.merge(*runs, key=_id_of), _id_of)
-        united = (_united(list(same)) for _, same in every)
-        while some := list(islice(united, _AT_ONCE)):
-            yield some
+        self._put_down()
+        for number in sorted(self._numbers):
+            parts = defaultdict(list)
+            for item in chain.from_iterable(kept_masks(self._file(number))):
+                parts[item.object_id].append(item)
+            yield [_united(parts[object_id]) for object_id in sorted(parts)]
 
+    def _put_down(self) -> None:
+        by_number = defaultdict(list)
+        for item in self._waiting:
+            by_number[item.object_id // _AT_ONCE].append(item)
+        for number, some in by_number.items():
+            with MaskWriter(self._file(number)) as writer:
+                writer.append(some)
+        self._numbers |= by_number.keys()
+        self._waiting = []
 
-def _id_of(item: WholeObject) -> int:
-    return item.object_id
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{number}.arrow"
 
 
 def _piece_of(object_id: int, piece: PackedMask, area_px: int) -> WholeObject:
@@ -208,7 +198,7 @@ def _piece_of(object_id: int, piece: PackedMask, area_px: int) -> WholeObject:
 
 
 def _united(parts: list[WholeObject]) -> WholeObject:
-    """The first of some parts of an object with the pieces of all."""
+    """The first of some parts of an object, which is itself, with the pieces of all."""
     packed = tuple(piece for part in parts for piece in packed_pieces(part.pieces))
     x0, y0, x1, y1 = zip(*(part.box_xyxy for part in parts), strict=True)
     return replace(

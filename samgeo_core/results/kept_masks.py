@@ -8,7 +8,6 @@ that are read some rows at a time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ class MaskWriter:
     """Writes objects as they come, in a ``with`` block.
 
     Args:
-        path: the file.
+        path: the file; one that is there goes on.
         origin_xy: column and row where the result begins in the raster of the objects.
     """
 
@@ -48,7 +47,7 @@ class MaskWriter:
 
     def __enter__(self) -> MaskWriter:
         # NOTE: a stream that opens its file itself leaves it open.
-        self._file = pa.OSFile(str(self._path), "wb")
+        self._file = pa.OSFile(str(self._path), "ab")
         self._stream = pa.ipc.new_stream(self._file, _OBJECT)
         return self
 
@@ -96,9 +95,8 @@ def kept_masks(path: Path) -> Iterator[list[WholeObject]]:
     Raises:
         ExportError: the file is missing or damaged.
     """
-    with _reading(path) as stream:
-        for batch in stream:
-            yield [_object(row) for row in batch.to_pylist()]
+    for batch in _batches(path):
+        yield [_object(row) for row in batch.to_pylist()]
 
 
 def _object(row: dict[str, Any]) -> WholeObject:
@@ -176,8 +174,7 @@ class ValidParts:
         Raises:
             ExportError: the file is missing or damaged.
         """
-        with _reading(path) as stream:
-            return cls([_packed_mask(row) for batch in stream for row in batch.to_pylist()])
+        return cls([_packed_mask(row) for batch in _batches(path) for row in batch.to_pylist()])
 
 
 @lru_cache(maxsize=16)
@@ -186,10 +183,14 @@ def _full(height: int, width: int) -> bytes:
     return PackedMask.of(np.ones((height, width), np.bool_), (0, 0)).data
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[Any]:
+def _batches(path: Path) -> Iterator[Any]:
+    """The rows of all streams of a file, one after the other."""
     try:
-        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
-            yield stream
+        with pa.OSFile(str(path)) as file:
+            while True:
+                with pa.ipc.open_stream(file) as stream:
+                    yield from stream
+                if file.tell() >= file.size():
+                    return
     except (OSError, pa.ArrowException) as error:
         raise ExportError(f"{path} can't be read ({error}): write the run anew.") from error

@@ -36,7 +36,7 @@ def small_squares(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gaps, "_SQUARE_PX", 16)
     monkeypatch.setattr(gaps, "_REACHES_PX", (3, 7, 100))
     monkeypatch.setattr(gaps, "_CELL_PX", 4)
-    monkeypatch.setattr(gaps, "_PILE_BYTES", 100)
+    monkeypatch.setattr(gaps, "_AT_ONCE", 3)
 
 
 def flat_objects(random: np.random.Generator, n: int) -> ObjectSet:
