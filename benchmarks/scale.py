@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ import rasterio
 from benchmarks.memory import peak_bytes
 from benchmarks.runner import REPOSITORY, MeasurementError
 from benchmarks.scale_scene import StandInDecoder, write_scene
-from samgeo_core.config import PRESETS, AutomaticConfig, SegmentConfig
+from samgeo_core.config import OVERLAPS, PRESETS, AutomaticConfig, SegmentConfig
 from samgeo_core.engine.ladder import Place
 from samgeo_core.progress import SILENT
 from samgeo_core.reading.raster import Raster
@@ -56,6 +57,8 @@ def _child(arguments: dict[str, Any]) -> None:
     """One run in this process; its figures go to stdout."""
     start = time.perf_counter()
     config, finder = _finder(arguments["finder"], arguments["points"])
+    rule = replace(config.rule, overlap=arguments.get("overlap", config.rule.overlap))
+    config = replace(config, selection=rule)
     if pause := arguments.get("pause"):
         finder = StandInDecoder(pause)
     raster = Raster.open(arguments["raster"], max_pixels=NO_LIMIT_PX)
@@ -101,7 +104,7 @@ def memory(folder: Path, args: argparse.Namespace) -> None:
         write_scene(scene, side)
         told = _run(
             raster=str(scene), out=str(out), finder=args.finder, points=args.points,
-            region=args.region, margin=args.margin,
+            region=args.region, margin=args.margin, overlap=args.overlap,
         )  # fmt: skip
         peak = told["peak_bytes"] / 2**20
         first = first or peak
@@ -125,7 +128,7 @@ def gigapixel(folder: Path, args: argparse.Namespace) -> None:
     )
     told = _run(
         raster=str(scene), out=str(out), finder="stand-in", points=1,
-        region=args.region, margin=args.margin,
+        region=args.region, margin=args.margin, overlap=args.overlap,
     )  # fmt: skip
     print(f"| gigapixels | {side * side / 1e9:.3f} |\n| --- | --- |")
     print(f"| regions of {args.region} px, margin {args.margin} px | {told['regions']} |")
@@ -277,6 +280,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=8, help="the model's points_per_side")
     parser.add_argument("--region", type=int, default=1024)
     parser.add_argument("--margin", type=int, default=128)
+    parser.add_argument("--overlap", choices=OVERLAPS, default=OVERLAPS[0])
     parser.add_argument("--side", type=int, default=1536, help="px of the smallest raster")
     parser.add_argument("--gigapixel-side", type=int, default=32768)
     parser.add_argument("--runs", type=int, default=3, help="of the part resume")

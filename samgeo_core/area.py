@@ -79,7 +79,9 @@ class AreaOfInterest:
         Raises:
             ParameterError: it can't be read, or see `of_geometry`.
         """
-        if path.suffix.lower() not in AREA_SUFFIXES or not path.is_file():
+        if not path.is_file():
+            raise ParameterError(f"There is no file {str(path)!r}; check the path.")
+        if path.suffix.lower() not in AREA_SUFFIXES:
             raise ParameterError(
                 f"An area of interest must be a file of {', '.join(AREA_SUFFIXES)}, got {path}."
             )

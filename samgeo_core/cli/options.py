@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from samgeo_core.config import OVERLAPS, PointGrid
-from samgeo_core.errors import ParameterError
+from samgeo_core.errors import ExportError, ParameterError
 from samgeo_core.reading.channels import ChannelTriple, channels_of_text
 
 _METAVARS = {"point_grids": "FILE", "overlap": "|".join(OVERLAPS)}
@@ -23,12 +23,22 @@ _METAVARS = {"point_grids": "FILE", "overlap": "|".join(OVERLAPS)}
 
 @contextmanager
 def whole_or_nothing(out_dir: Path) -> Iterator[Path]:
-    """A folder whose files move into ``out_dir`` if all goes well, and vanish otherwise."""
+    """A folder whose files move into ``out_dir`` if all goes well, and vanish otherwise.
+
+    Raises:
+        ParameterError: it is a file.
+        ExportError: it can't be made, or written.
+    """
     if out_dir.exists() and not out_dir.is_dir():
         raise ParameterError(f"OUT_DIR must be a folder, but {out_dir} is a file.")
     made = [folder for folder in (out_dir, *out_dir.parents) if not folder.exists()]
-    out_dir.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=out_dir, prefix=".partial-"))
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=out_dir, prefix=".partial-"))
+    except OSError as error:
+        raise ExportError(
+            f"The folder {out_dir} can't be written ({error.strerror}): choose another."
+        ) from error
     try:
         yield partial
         for path in sorted(partial.iterdir()):

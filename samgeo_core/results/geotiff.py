@@ -160,6 +160,22 @@ def writing_geotiff(
 
 
 @contextmanager
+def reading_back(path: Path) -> Iterator[Any]:
+    """Open what `writing_geotiff` wrote; yields a `rasterio.DatasetReader` that keeps few blocks.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    accept_pixels_without_place()
+    with (
+        rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES),
+        _told_as_os_error(),
+        rasterio.open(path) as dataset,
+    ):
+        yield dataset
+
+
+@contextmanager
 def _told_as_os_error() -> Iterator[None]:
     """Where GDAL notices that it can't write, say so as Python does."""
     try:

@@ -8,16 +8,17 @@ that are read some rows at a time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from samgeo_core.errors import ExportError
 from samgeo_core.objects import BoolMask
-from samgeo_core.wholes import PackedMask, PackedPieces, WholeObject
+from samgeo_core.wholes import PackedMask, PackedPieces, Piece, WholeObject
 from samgeo_core.windows import Window
 
 MASKS, VALID = "masks.arrow", "valid.arrow"
@@ -36,7 +37,7 @@ class MaskWriter:
     """Writes objects as they come, in a ``with`` block.
 
     Args:
-        path: the file.
+        path: the file; one that is there goes on.
         origin_xy: column and row where the result begins in the raster of the objects.
     """
 
@@ -46,7 +47,7 @@ class MaskWriter:
 
     def __enter__(self) -> MaskWriter:
         # NOTE: a stream that opens its file itself leaves it open.
-        self._file = pa.OSFile(str(self._path), "wb")
+        self._file = pa.OSFile(str(self._path), "ab")
         self._stream = pa.ipc.new_stream(self._file, _OBJECT)
         return self
 
@@ -69,11 +70,12 @@ class MaskWriter:
         return {
             "object_id": item.object_id, "parent_id": item.parent_id, "score": item.score,
             "stability": item.stability, "area_px": item.area_px,
-            "pieces": [_piece(packed, self._origin_xy) for packed in _packed(item.pieces)],
+            "pieces": [_piece(packed, self._origin_xy) for packed in packed_pieces(item.pieces)],
         }  # fmt: skip
 
 
-def _packed(pieces: Sequence[Any]) -> Iterator[PackedMask]:
+def packed_pieces(pieces: Sequence[Piece]) -> Iterator[PackedMask]:
+    """Pieces of an object, packed if they aren't."""
     if isinstance(pieces, PackedPieces):
         yield from pieces.packed
         return
@@ -93,9 +95,8 @@ def kept_masks(path: Path) -> Iterator[list[WholeObject]]:
     Raises:
         ExportError: the file is missing or damaged.
     """
-    with _reading(path) as stream:
-        for batch in stream:
-            yield [_object(row) for row in batch.to_pylist()]
+    for batch in _batches(path):
+        yield [_object(row) for row in batch.to_pylist()]
 
 
 def _object(row: dict[str, Any]) -> WholeObject:
@@ -121,6 +122,7 @@ class ValidParts:
 
     def __init__(self, parts: Sequence[PackedMask] = ()) -> None:
         self._parts = list(parts)
+        self._known = np.zeros((0, 4), np.int64)
 
     def add(self, valid: BoolMask, offset_xy: tuple[int, int]) -> None:
         """Take a part [h, w] that no other overlaps; where none is, there is no data."""
@@ -131,13 +133,22 @@ class ValidParts:
         """Bool [h, w] of a window of the raster."""
         left, top, right, bottom = window.box_xyxy
         result = np.zeros(window.shape_hw, np.bool_)
-        for part in self._parts:
+        boxes = self._boxes()
+        meet = (boxes[:, :2] < (right, bottom)).all(1) & (boxes[:, 2:] > (left, top)).all(1)
+        for part in (self._parts[i] for i in np.flatnonzero(meet).tolist()):
             x0, y0, x1, y1 = part.box
             a, b, c, d = max(x0, left), max(y0, top), min(x1, right), min(y1, bottom)
-            if a < c and b < d:
-                pixels = part.pixels()[b - y0 : d - y0, a - x0 : c - x0]
-                result[b - top : d - top, a - left : c - left] = pixels
+            # Most are full, and are asked for strip by strip.
+            full = part.data == _full(y1 - y0, x1 - x0)
+            pixels = True if full else part.pixels()[b - y0 : d - y0, a - x0 : c - x0]
+            result[b - top : d - top, a - left : c - left] = pixels
         return result
+
+    def _boxes(self) -> NDArray[np.int64]:
+        """Around each part, int64 [N, 4]."""
+        if len(self._known) != len(self._parts):
+            self._known = np.array([part.box for part in self._parts], np.int64).reshape(-1, 4)
+        return self._known
 
     def moved(self, x: int, y: int) -> ValidParts:
         """The same in a frame whose first pixel lies elsewhere."""
@@ -163,14 +174,23 @@ class ValidParts:
         Raises:
             ExportError: the file is missing or damaged.
         """
-        with _reading(path) as stream:
-            return cls([_packed_mask(row) for batch in stream for row in batch.to_pylist()])
+        return cls([_packed_mask(row) for batch in _batches(path) for row in batch.to_pylist()])
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[Any]:
+@lru_cache(maxsize=16)
+def _full(height: int, width: int) -> bytes:
+    """What a mask without a hole is packed to."""
+    return PackedMask.of(np.ones((height, width), np.bool_), (0, 0)).data
+
+
+def _batches(path: Path) -> Iterator[Any]:
+    """The rows of all streams of a file, one after the other."""
     try:
-        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
-            yield stream
+        with pa.OSFile(str(path)) as file:
+            while True:
+                with pa.ipc.open_stream(file) as stream:
+                    yield from stream
+                if file.tell() >= file.size():
+                    return
     except (OSError, pa.ArrowException) as error:
         raise ExportError(f"{path} can't be read ({error}): write the run anew.") from error

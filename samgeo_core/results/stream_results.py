@@ -10,6 +10,7 @@ from pathlib import Path
 from samgeo_core.geogrid import GeoGrid
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.results.files import replacing
+from samgeo_core.results.gaps import without_gaps
 from samgeo_core.results.kept_masks import MASKS, VALID, ValidParts
 from samgeo_core.results.label_writer import LabelWriter
 from samgeo_core.results.vector_writer import VectorWriter
@@ -41,6 +42,8 @@ def write_results(
     extent: Window,
     monitor: Monitor = SILENT,
     valid: ValidParts | None = None,
+    *,
+    fill_gaps: bool = False,
 ) -> Figures:
     """Write labels.tif, mask.tif and objects.gpkg of objects as they come.
 
@@ -54,10 +57,13 @@ def write_results(
         monitor: hears of the stages "write labels" and "outlines", and may cancel.
         valid: where the raster carries data, complete once the groups were gone through; None takes
             every pixel.
+        fill_gaps: whether what no object covers joins the nearest; no two may share a pixel then.
 
     Raises:
         ExportError: a file can't be written.
     """
+    if fill_gaps:
+        groups = without_gaps(groups, folder, grid, extent, valid, monitor)
     count = 0
     with ExitStack() as writers:
         vectors = writers.enter_context(

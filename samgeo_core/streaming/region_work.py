@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from samgeo_core import __version__
 from samgeo_core.area import AreaOfInterest
 from samgeo_core.candidates import CandidateSet
-from samgeo_core.config import SegmentConfig
+from samgeo_core.config import AutomaticConfig, SegmentConfig
 from samgeo_core.engine.ladder import FullConfig, Place
 from samgeo_core.errors import ParameterError, RasterError, WeightsError
 from samgeo_core.memory import give_back_memory
@@ -68,9 +68,11 @@ class ModelFinder:
     @property
     def identity(self) -> dict[str, Any]:
         """See `Finder`; the device and the rule of selection have no say in it."""
-        config, asked = self.config, self.config.to_dict()
+        config = self.config
         if config.preset == "exact":
-            how = {name: asked[name] for name in ("automatic", "window_px")}
+            # How many prompts are decoded at a time is a matter of memory.
+            one_way = replace(config.automatic, points_per_batch=AutomaticConfig.points_per_batch)
+            how = {"automatic": asdict(one_way), "window_px": config.window_px}
         else:
             how = {"search": asdict(FullConfig.of_run(config))}
         known = {"preset": config.preset, "model": config.model, "model_sha256": self.sha256}

@@ -17,14 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from samgeo_core.area import AreaOfInterest
-from samgeo_core.candidates import CandidateSet
 from samgeo_core.clock import Clock, peak_memory_bytes
-from samgeo_core.config import SegmentConfig, SelectionRule
+from samgeo_core.config import SegmentConfig
 from samgeo_core.geogrid import GeoGrid
-from samgeo_core.objects import ObjectSet
 from samgeo_core.pool import CandidatePool
 from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.reading.raster import Raster
@@ -33,14 +29,12 @@ from samgeo_core.reading.stretch import StretchMode
 from samgeo_core.results.files import folder_beside
 from samgeo_core.results.kept_masks import ValidParts
 from samgeo_core.results.stream_results import LABELS, Figures, put_in_place, write_results
-from samgeo_core.selection import allowed_by
+from samgeo_core.streaming.joining import join_pools
 from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.streaming.region_work import Finder, ModelFinder, RasterWork, block_hw, window_of
 from samgeo_core.streaming.regions import Region, RegionPlan
 from samgeo_core.streaming.run_folder import RunFolder, clear, locked, plan_note, unpack
 from samgeo_core.streaming.scheduling import map_regions
-from samgeo_core.streaming.seams import join_candidates, join_regions
-from samgeo_core.wholes import WholeObject
 from samgeo_core.windows import Window
 
 logger = logging.getLogger(__name__)
@@ -116,8 +110,11 @@ def segment_to_folder(
         with clock.stage("regions to files"), closing(offered):
             counted = _counted(offered, tally, valid)
             partial = stack.enter_context(folder_beside(out_dir / LABELS))
-            wholes = _joined(plan, counted, config, clock)
-            figures = write_results(wholes, partial, raster.grid, plan.extent, monitor, valid)
+            wholes = join_pools(plan, counted, config, raster.grid)
+            figures = write_results(
+                wholes, partial, raster.grid, plan.extent, monitor, valid,
+                fill_gaps=config.rule.overlap == "partition",
+            )  # fmt: skip
         record = _record(raster, sha256, config, options, work, tally, figures, clock)
         put_in_place(partial, out_dir, json.dumps(record, indent=2) + "\n")
         work.folder.forget_others()
@@ -240,39 +237,6 @@ def _counted(
         tally.n_valid_px += int(core.sum())
         tally.n_candidates += len(pool.candidates)
         yield region, pool
-
-
-def _joined(
-    plan: RegionPlan,
-    offered: Iterable[tuple[Region, CandidatePool]],
-    config: SegmentConfig,
-    clock: Clock,
-) -> Iterator[list[WholeObject]]:
-    """The objects of the whole raster.
-
-    Candidates of several scales are chosen among as those of one raster. In SAM's own mode, which
-    has chosen within each image already, the objects of each region are joined; so they are where
-    they fill all gaps, each region's own (gaps may stay where regions meet).
-    """
-    rule = config.rule
-    if config.preset == "exact" or rule.overlap == "partition":
-
-        def chosen(pool: CandidatePool) -> ObjectSet:
-            with clock.stage("select"):
-                return pool.objects(rule)
-
-        return join_regions(plan, ((region, chosen(pool)) for region, pool in offered), rule)
-    return join_candidates(plan, ((region, _sized(pool, rule)) for region, pool in offered), rule)
-
-
-def _sized(pool: CandidatePool, rule: SelectionRule) -> CandidateSet:
-    """The candidates that are as large on the ground as a rule wants."""
-    if rule.min_area_m2 is None and rule.max_area_m2 is None:
-        return pool.candidates
-    allowed = allowed_by(pool.candidates, rule, pool.areas_m2)
-    return CandidateSet.collect(
-        pool.candidates.shape_hw, (pool.candidates[i] for i in np.flatnonzero(allowed).tolist())
-    )
 
 
 def _record(

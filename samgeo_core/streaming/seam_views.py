@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from samgeo_core.engine.ladder import FixedWindows
+from samgeo_core.engine.ladder import FixedWindows, FullConfig
 from samgeo_core.streaming.regions import Region, RegionPlan
 from samgeo_core.windows import Window
 
@@ -42,10 +42,10 @@ class Views:
     fixed: FixedWindows | None = None
 
     @classmethod
-    def of_candidates(cls, plan: RegionPlan) -> Views:
-        """Those through which `engine.full.generate_full` looks."""
+    def of_candidates(cls, plan: RegionPlan, search: FullConfig | None = None) -> Views:
+        """Those through which `engine.full.generate_full` looks when it is asked so."""
         many = len(plan) > 1
-        return cls(plan, FixedWindows.of(plan.extent, plan.margin_px) if many else None)
+        return cls(plan, FixedWindows.of(plan.extent, plan.margin_px, search) if many else None)
 
     def sight(self, region: Region, box: Box, point_xy: tuple[float, float]) -> Sight:
         """How a region saw a mask.

@@ -10,17 +10,18 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 import numpy as np
 
 from samgeo_core.candidates import CandidateSet
 from samgeo_core.config import SelectionRule
+from samgeo_core.engine.ladder import FullConfig
 from samgeo_core.objects import ObjectSet
 from samgeo_core.selection import allowed_by, chosen_among
 from samgeo_core.streaming.regions import Region, RegionPlan
 from samgeo_core.streaming.seam_groups import CLOSED, DROPPED, KEPT, OPEN, Group, close
 from samgeo_core.streaming.seam_parts import Part, find_links, find_near, parts_of
+from samgeo_core.streaming.seam_sizes import SizeLimits, without_limits
 from samgeo_core.streaming.seam_views import Views
 from samgeo_core.wholes import WholeObject
 
@@ -34,6 +35,7 @@ def join_regions(
     plan: RegionPlan,
     found: Iterable[tuple[Region, ObjectSet]],
     rule: SelectionRule | None = None,
+    limits: SizeLimits | None = None,
 ) -> Iterator[list[WholeObject]]:
     """Join the objects of regions; each list is what one more region made certain.
 
@@ -42,8 +44,9 @@ def join_regions(
         found: regions of the plan, in its order, with their objects in the frame of the region's
             window; regions may be left out.
         rule: by which the objects of each region were chosen; None is the rule's defaults.
+        limits: of the size of whole objects; None sets none.
     """
-    joiner = SeamJoiner(plan, rule)
+    joiner = SeamJoiner(plan, rule, limits=limits)
     for region, objects in found:
         yield joiner.add(region, objects)
     yield joiner.finish()
@@ -53,6 +56,8 @@ def join_candidates(
     plan: RegionPlan,
     found: Iterable[tuple[Region, CandidateSet]],
     rule: SelectionRule | None = None,
+    limits: SizeLimits | None = None,
+    search: FullConfig | None = None,
 ) -> Iterator[list[WholeObject]]:
     """Choose among the candidates of all regions as `selection.select` does in one, and join.
 
@@ -62,35 +67,40 @@ def join_candidates(
         plan: the regions.
         found: regions of the plan, in its order, with their candidates in the frame of the
             region's window; regions may be left out.
-        rule: which candidates become objects; None is the rule's defaults. Limits of ground areas
-            are for the caller to apply.
+        rule: which candidates become objects; None is the rule's defaults.
+        limits: of the size of whole objects; None takes those of the rule, in px.
+        search: how thoroughly regions were looked at; None is the preset full.
     """
     rule = rule or SelectionRule()
-    views = Views.of_candidates(plan)
-    joiner = SeamJoiner(plan, rule, views)
+    limits = limits or SizeLimits(rule)
+    views = Views.of_candidates(plan, search)
+    joiner = SeamJoiner(plan, rule, views, limits)
     for region, candidates in found:
-        yield joiner.add(region, _offered(views, region, candidates, rule))
+        yield joiner.add(region, _offered(views, region, candidates, rule, limits))
     yield joiner.finish()
 
 
 def _offered(
-    views: Views, region: Region, candidates: CandidateSet, rule: SelectionRule
+    views: Views, region: Region, candidates: CandidateSet, rule: SelectionRule, limits: SizeLimits
 ) -> ObjectSet:
     """Candidates that a rule allows; of what a window cuts, or only fills, that window's choice."""
     x, y = region.window.x, region.window.y
-    ground = replace(rule, min_area_m2=None, max_area_m2=None)
-    allowed = allowed_by(candidates, ground)
-    boxes = (candidates.boxes_xyxy + np.array([x, y, x, y])).tolist()
+    of_any_size = without_limits(rule)
+    boxes = candidates.boxes_xyxy + np.array([x, y, x, y])
     points = (candidates.points_xy + np.array([x, y])).tolist()
+    small, large = limits.broken(candidates.areas_px, boxes)
+    allowed = allowed_by(candidates, of_any_size) & ~large
     by_view = defaultdict(list)
     for i in np.flatnonzero(allowed).tolist():
-        sight = views.sight(region, tuple(boxes[i]), tuple(points[i]))
-        if sight.is_cut or sight.fills:
+        sight = views.sight(region, tuple(boxes[i].tolist()), tuple(points[i]))
+        # What an edge cuts may belong to something that is large enough.
+        allowed[i] = sight.is_cut or not small[i]
+        if allowed[i] and (sight.is_cut or sight.fills):
             by_view[sight.view].append(i)
     for mine in by_view.values():
         some = CandidateSet.collect(candidates.shape_hw, (candidates[i] for i in mine))
         allowed[mine] = False
-        allowed[np.array(mine)[chosen_among(some, ground)]] = True
+        allowed[np.array(mine)[chosen_among(some, of_any_size)]] = True
     return candidates.objects(allowed)
 
 
@@ -102,7 +112,11 @@ class SeamJoiner:
     """
 
     def __init__(
-        self, plan: RegionPlan, rule: SelectionRule | None = None, views: Views | None = None
+        self,
+        plan: RegionPlan,
+        rule: SelectionRule | None = None,
+        views: Views | None = None,
+        limits: SizeLimits | None = None,
     ) -> None:
         """Begin.
 
@@ -111,11 +125,13 @@ class SeamJoiner:
             rule: settles what conflicts.
             views: through which candidates were seen; nothing has been chosen within regions
                 then, and all that overlaps may conflict.
+            limits: of the size of whole objects; None sets none.
         """
         self._plan = plan
         self._choose = views is not None
         self._views = views or Views(plan)
         self._rule = rule or SelectionRule()
+        self._limits = limits
         self._number = 1
         self._open: dict[int, list[Part]] = {}
         self._ends: list[tuple[int, int, Part]] = []
@@ -168,11 +184,21 @@ class SeamJoiner:
             if group.n_open == 0:
                 del self._held[group.number]
                 closed += close(self._views, group)
+        self._drop_by_size([group for group in closed if group.state == CLOSED])
         for group in closed:
             self._held[group.number] = group
         still_open = ((i, [p for p in parts if p.last >= index]) for i, parts in self._open.items())
         self._open = {i: parts for i, parts in still_open if parts}
         return closed
+
+    def _drop_by_size(self, groups: list[Group]) -> None:
+        """Drop what is too small or too large, now that it is known whole."""
+        if self._limits is None or not groups:
+            return
+        areas, boxes = zip(*((group.area_px, group.box) for group in groups), strict=True)
+        small, large = self._limits.broken(areas, boxes)
+        for i in np.flatnonzero(small | large).tolist():
+            groups[i].state = DROPPED
 
     def _settle(self, changed: list[Group]) -> list[WholeObject]:
         """Decide on all that is known well enough, and on what waited for it."""

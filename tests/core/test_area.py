@@ -91,8 +91,11 @@ def test_what_is_no_area_of_this_raster_is_told(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"place on Earth|coordinate reference system"):
         nowhere = GeoGrid((80, 120), Affine.identity(), None)
         AreaOfInterest.of_geometry(shapely.box(1, 1, 2, 2), nowhere, lonlat=True)
-    with pytest.raises(ParameterError, match=r"must be a file of \.geojson"):
+    with pytest.raises(ParameterError, match=r"There is no file .*missing\.geojson"):
         AreaOfInterest.read(tmp_path / "missing.geojson", GRID)
+    (tmp_path / "notes.txt").write_text("here")
+    with pytest.raises(ParameterError, match=r"must be a file of \.geojson"):
+        AreaOfInterest.read(tmp_path / "notes.txt", GRID)
     broken = tmp_path / "broken.geojson"
     broken.write_text("{]")
     with pytest.raises(ParameterError, match=r"broken\.geojson can't be read"):

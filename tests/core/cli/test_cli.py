@@ -120,6 +120,17 @@ def test_out_dir_must_be_a_folder(
     assert place.read_text() == "mine"
 
 
+@pytest.mark.parametrize("more", [[], ["--region", "128"]])
+def test_a_folder_that_cannot_be_made_is_told_before_any_work(
+    scene: GeneratedScene, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+):
+    (tmp_path / "file").write_text("mine")
+    assert main(["segment", str(scene.path), str(tmp_path / "file" / "out"), *QUICK, *more]) == 1
+    told = capsys.readouterr().err
+    assert "can't be written (Not a directory): choose another." in told
+    assert told.count("\n") == 1
+
+
 @pytest.mark.weights
 def test_segment_writes_a_run(
     scene: GeneratedScene, tmp_path: Path, capsys: pytest.CaptureFixture[str]

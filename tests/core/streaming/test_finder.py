@@ -36,6 +36,8 @@ def test_all_that_changes_candidates_is_told_and_nothing_else(
         SegmentConfig(window_px=512),
     ]
     assert {told(config) for config in same} == {told(full)}
+    batches = SegmentConfig(automatic=AutomaticConfig(points_per_batch=7))
+    assert told(batches) == told(SegmentConfig()), "a matter of memory"
     assert len({told(config) for config in [full, *others]}) == len(others) + 1
     assert told(full, "1") != told(full)
     before = told(full)

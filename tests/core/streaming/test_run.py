@@ -24,11 +24,14 @@ from scipy import ndimage
 
 from samgeo_core.area import AreaOfInterest
 from samgeo_core.config import AutomaticConfig, SegmentConfig, SelectionRule
+from samgeo_core.engine.ladder import Place
 from samgeo_core.errors import CancelledError, ExportError, ParameterError
 from samgeo_core.pipeline import reselect
-from samgeo_core.progress import CancelToken, Monitor, Progress
+from samgeo_core.pool import CandidatePool
+from samgeo_core.progress import SILENT, CancelToken, Monitor, Progress
 from samgeo_core.reading.generated_scene import generated_scene
 from samgeo_core.reading.raster import Raster
+from samgeo_core.results.labels import label_raster
 from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.streaming.run import segment_to_folder
 from samgeo_core.streaming.run_folder import locked
@@ -152,6 +155,45 @@ def test_another_rule_asks_nobody_again_and_another_question_everybody(
     assert calls(log) == 100
 
 
+@pytest.mark.parametrize("preset", ["exact", "full"])
+def test_a_partition_is_that_of_the_raster_in_one_piece(
+    scene: Raster, preset: str, tmp_path: Path
+) -> None:
+    data = scene.read()
+    config = SegmentConfig(preset=preset, selection=SelectionRule(overlap="partition"))
+    finder = BrightPartsFinder()
+    whole = Place(*[Window.whole(scene.shape_hw)] * 3, 0)
+    expected = label_raster(
+        CandidatePool(finder(data, SILENT, whole), data.valid, scene.grid).objects(config.rule)
+    )
+    assert expected.all()
+    for name, options in (("one", OPTIONS), ("other", StreamOptions(190, 31))):
+        record = segment_to_folder(scene, tmp_path / name, config, options, finder=finder)
+        assert record["coverage"] == 1.0
+        labels = read(tmp_path / name / "labels.tif")
+        pairs = np.unique(np.stack([labels.ravel(), expected.ravel()]), axis=1)
+        assert pairs.shape[1] == expected.max() == record["n_objects"], "one to one"
+        frame = gpd.read_file(tmp_path / name / "objects.gpkg", layer="objects")
+        sizes = np.bincount(labels.ravel())[frame.object_id]
+        np.testing.assert_array_equal(frame.area_px, sizes)
+
+
+def test_limits_of_size_hold_for_whole_objects(scene: Raster, tmp_path: Path) -> None:
+    truth, _ = ndimage.label(read(scene.path) >= 128)
+    sizes = np.bincount(truth.ravel())[1:]
+    river = int(sizes.max())
+    for preset in ("exact", "full"):
+        for rule, kept in (
+            (SelectionRule(max_area_px=river - 1), sizes < river),
+            (SelectionRule(min_area_px=river - 1), sizes == river),
+        ):
+            config = SegmentConfig(preset=preset, selection=rule)
+            record = segment_to_folder(scene, tmp_path, config, OPTIONS, finder=BrightPartsFinder())
+            assert record["n_objects"] == kept.sum()
+            found = np.bincount(read(tmp_path / "labels.tif").ravel())[1:]
+            assert sorted(found[found > 0]) == sorted(sizes[kept])
+
+
 def test_choosing_again_by_itself_says_how(unbroken: Path, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="give the new rule to the command segment"):
         reselect(unbroken, SelectionRule(), tmp_path)
@@ -229,6 +271,7 @@ _RUN = """
 import sys
 from pathlib import Path
 from samgeo_core.reading.raster import Raster
+from samgeo_core.results.labels import label_raster
 from samgeo_core.streaming.options import StreamOptions
 from samgeo_core.streaming.run import segment_to_folder
 from tests.stand_in import BrightPartsFinder

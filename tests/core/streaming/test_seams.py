@@ -9,21 +9,27 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 from scipy import ndimage
 
 from samgeo_core.candidates import CandidateSet, MaskCandidate
-from samgeo_core.config import SelectionRule
-from samgeo_core.engine.ladder import FixedWindows
+from samgeo_core.config import Scales, SegmentConfig, SelectionRule
+from samgeo_core.engine.ladder import FixedWindows, FullConfig
+from samgeo_core.geogrid import GeoGrid
 from samgeo_core.objects import ObjectSet
 from samgeo_core.overlap_rules import apply_overlap_rule
+from samgeo_core.pool import CandidatePool
 from samgeo_core.results.nesting import parent_ids
 from samgeo_core.selection import select
+from samgeo_core.streaming.joining import join_pools
 from samgeo_core.streaming.regions import Region, RegionPlan
 from samgeo_core.streaming.seam_groups import Group
 from samgeo_core.streaming.seam_parts import Part
+from samgeo_core.streaming.seam_sizes import SizeLimits
 from samgeo_core.streaming.seam_views import Views
 from samgeo_core.streaming.seams import SeamJoiner, WholeObject, join_candidates, join_regions
 from samgeo_core.windows import Window
+from tests.factories import UTM_33N
 
 Mask = NDArray[np.bool_]
 SHAPE = (90, 120)
@@ -411,9 +417,11 @@ def test_objects_that_were_laid_flat_in_each_region_share_no_pixel_across_seams(
 FIXED_SHAPE = (300, 2400)
 
 
-def seen_through_fixed_windows(plan: RegionPlan, truth: Mask) -> list[tuple[Region, CandidateSet]]:
+def seen_through_fixed_windows(
+    plan: RegionPlan, truth: Mask, search: FullConfig | None = None
+) -> list[tuple[Region, CandidateSet]]:
     """Of an object what each of the largest fixed windows sees that is asked within a region."""
-    fixed = FixedWindows.of(plan.extent, plan.margin_px)
+    fixed = FixedWindows.of(plan.extent, plan.margin_px, search)
     assert fixed is not None
     found = []
     for region in plan:
@@ -439,6 +447,60 @@ def test_what_fixed_windows_cut_becomes_one_object_wherever_regions_lie(shift: i
     assert sum(len(candidates) for _, candidates in found) > 4
     items = [i for some in join_candidates(plan, found) for i in some]
     assert [full(item, FIXED_SHAPE).tobytes() for item in items] == [truth.tobytes()]
+
+
+def test_the_windows_of_a_purpose_cut_elsewhere_and_objects_become_whole_too() -> None:
+    config = SegmentConfig(preset="full", scales=Scales(128, 256))
+    plan = RegionPlan(FIXED_SHAPE, 1100, 256, shift_xy=(37, 0))
+    truth = box(100, 40, 2300, 200, FIXED_SHAPE)
+    found = seen_through_fixed_windows(plan, truth, FullConfig.of_run(config))
+    grid = GeoGrid(FIXED_SHAPE, UTM_33N, CRS.from_epsg(32633))
+    pools = [
+        (region, CandidatePool(some, np.ones(some.shape_hw, bool), grid.window(region.window)))
+        for region, some in found
+    ]
+    items = [i for some in join_pools(plan, pools, config, grid) for i in some]
+    assert [full(item, FIXED_SHAPE).tobytes() for item in items] == [truth.tobytes()]
+
+
+@pytest.mark.parametrize(
+    ("limits", "stays"),
+    [
+        ({"min_area_px": 100_000}, True),
+        ({"min_area_px": 400_000}, False),
+        ({"max_area_px": 400_000}, True),
+        ({"max_area_px": 200_000}, False),
+        ({"max_area_px": 50_000}, False),
+        ({"min_area_m2": 1.0}, False),
+    ],
+)
+def test_limits_of_size_hold_for_whole_objects(limits: dict[str, float], stays: bool) -> None:
+    plan = RegionPlan(FIXED_SHAPE, 1100, 256)
+    truth = box(100, 40, 2300, 200, FIXED_SHAPE)
+    assert truth.sum() == 352_000
+    found = seen_through_fixed_windows(plan, truth)
+    assert max(some.areas_px.max() for _, some in found) < 100_000
+    rule = SelectionRule(**limits)
+    items = [i for some in join_candidates(plan, found, rule) for i in some]
+    assert [full(item, FIXED_SHAPE).tobytes() for item in items] == [truth.tobytes()] * stays
+    chosen = [(region, seen(region, [truth])) for region in plan]
+    items = [i for some in join_regions(plan, chosen, rule, SizeLimits(rule)) for i in some]
+    assert [full(item, FIXED_SHAPE).tobytes() for item in items] == [truth.tobytes()] * stays
+
+
+def test_limits_on_the_ground_hold_for_whole_objects() -> None:
+    plan = RegionPlan(SHAPE, 60, 12)
+    grid = GeoGrid(SHAPE, UTM_33N, CRS.from_epsg(32633))
+    large, small = box(5, 5, 115, 60), box(5, 70, 15, 80)
+    chosen = [(region, seen(region, [large, small])) for region in plan]
+    area_m2 = float(grid.pixel_areas_m2([(60, 32)])[0] * large.sum())
+    for rule, expected in (
+        (SelectionRule(min_area_m2=area_m2 * 0.99), [large]),
+        (SelectionRule(max_area_m2=area_m2 * 0.99), [small]),
+        (SelectionRule(min_area_m2=area_m2 * 1.01), []),
+    ):
+        items = [i for s in join_regions(plan, chosen, rule, SizeLimits(rule, grid)) for i in s]
+        assert [full(item).tobytes() for item in items] == [mask.tobytes() for mask in expected]
 
 
 def test_what_ends_at_the_edge_of_a_fixed_window_alone_is_no_object() -> None:
