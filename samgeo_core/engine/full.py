@@ -153,8 +153,13 @@ class _Survey:
         return waiting
 
     def cleaned(self, candidate: Candidate) -> MaskCandidate | None:
-        """What a candidate shows of the data; None if it is too little."""
-        return _cleaned(candidate, self.tile.valid, self.config, self.with_crossings)
+        """What a candidate shows of the data; None if it is too little, or vague and large."""
+        config, window = self.config, candidate.window
+        # What is left of an image apart from its objects is for the gaps, where it ends at them.
+        much = config.vague_share * window.width * window.height
+        mask = _cleaned(candidate, self.tile.valid, config, self.with_crossings)
+        is_vague = mask and mask.area_px > much and mask.stability < config.vague_stability
+        return None if is_vague else mask
 
     def learn(self, mask: MaskCandidate) -> bool:
         """Take note of a mask; whether it says something new."""
@@ -248,9 +253,11 @@ def _fill_gaps(
     floor = Floor(config.gap_score, config.gap_stability, 1.0, 2.0, config.window_share)
     window = survey.encode(model, look, floor)
     points += np.array([look.core.x - look.window.x, look.core.y - look.window.y])
+    # What is left along the outlines of objects belongs to them, not to what lies between.
+    wide = cv2.morphologyEx(gaps.view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
 
     def in_gaps(candidate: Candidate) -> MaskCandidate | None:
-        return _cleaned(candidate, gaps, config, survey.with_crossings)
+        return _cleaned(candidate, wide, config, survey.with_crossings)
 
     found = list(window.ask(points, 64, in_gaps, monitor, 0, len(points)))
     return without_duplicates(found, config.duplicate_iou)

@@ -24,7 +24,7 @@ from samgeo_core.streaming.run_folder import RunFolder, pack
 from samgeo_core.tile import TileImage
 from samgeo_core.windows import Window
 
-_ENGINE = 3
+_ENGINE = 4
 """Number of the engine's revision, raised when it finds other candidates with the same numbers in
 `FullConfig`: older ones don't fit."""
 

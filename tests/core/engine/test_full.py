@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,26 @@ def test_only_a_window_full_of_small_things_is_left_to_finer_ones(
     thorough = _Survey(tile, FullConfig())
     assert thorough.leave_to_finer(coarse, found) == is_left
     assert not any(thorough.is_left_out(look) for look in plan_looks(tile.shape_hw, FullConfig()))
+
+
+@pytest.mark.parametrize(
+    ("height_px", "stability", "stays"),
+    [(40, 0.7, True), (60, 0.7, False), (60, 0.9, True), (95, 0.9, False)],
+)
+def test_a_mask_of_most_of_its_window_must_know_where_it_ends(
+    height_px: int, stability: float, stays: bool
+) -> None:
+    window = Window(0, 0, 100, 100)
+    logits = np.where(np.arange(100)[:, None] < height_px, 1, -1) * np.ones((100, 100), np.float32)
+    seen: Any = SimpleNamespace(
+        logits=lambda: (logits, (0, 0)),
+        window=window,
+        score=0.9,
+        stability=stability,
+        point_xy=(1.0, 1.0),
+    )
+    survey = _Survey(TileImage.from_rgb(np.zeros((100, 100, 3), np.uint8)), FullConfig())
+    assert (survey.cleaned(seen) is not None) == stays
 
 
 @pytest.fixture(scope="module")
