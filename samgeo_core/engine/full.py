@@ -253,11 +253,9 @@ def _fill_gaps(
     floor = Floor(config.gap_score, config.gap_stability, 1.0, 2.0, config.window_share)
     window = survey.encode(model, look, floor)
     points += np.array([look.core.x - look.window.x, look.core.y - look.window.y])
-    # What is left along the outlines of objects belongs to them, not to what lies between.
-    wide = cv2.morphologyEx(gaps.view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
 
     def in_gaps(candidate: Candidate) -> MaskCandidate | None:
-        return _cleaned(candidate, wide, config, survey.with_crossings)
+        return _cleaned(candidate, gaps, config, survey.with_crossings)
 
     found = list(window.ask(points, 64, in_gaps, monitor, 0, len(points)))
     return without_duplicates(found, config.duplicate_iou)
