@@ -118,11 +118,11 @@ class SelectionRule:
 
     least_score: float = 0.3
     least_stability: float = 0.3
-    good_score: float = 0.75
-    good_stability: float = 0.87
+    good_score: float = 0.88
+    good_stability: float = 0.75
     fair_quality: float = 0.5
     new_share: float = 1 / 3
-    duplicate_iou: float = 0.8
+    duplicate_iou: float = 0.75
     min_area_px: float | None = None
     max_area_px: float | None = None
     min_area_m2: float | None = None

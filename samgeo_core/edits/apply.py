@@ -26,7 +26,8 @@ from samgeo_core.objects import BoolMask, ObjectSet
 from samgeo_core.windows import ShapeHW
 
 SAME_IOU = 0.8
-"""Two masks more alike than this are of the same thing, as `SelectionRule.duplicate_iou` says."""
+"""Two masks more alike than this are of the same thing: no less than `SelectionRule.duplicate_iou`,
+as what a rule shows side by side are two things."""
 
 FLAT = ("flatten", "partition")
 """The overlap rules by which a pixel belongs to one object only, the smallest."""

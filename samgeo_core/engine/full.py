@@ -9,6 +9,7 @@ which of them become objects.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -150,8 +151,13 @@ class _Survey:
         return waiting
 
     def cleaned(self, candidate: Candidate) -> MaskCandidate | None:
-        """What a candidate shows of the data; None if it is too little."""
-        return _cleaned(candidate, self.tile.valid, self.config, self.with_crossings)
+        """What a candidate shows of the data; None if it is too little, or vague and large."""
+        config, window = self.config, candidate.window
+        # What is left of an image apart from its objects is for the gaps, where it ends at them.
+        much = config.vague_share * window.width * window.height
+        mask = _cleaned(candidate, self.tile.valid, config, self.with_crossings)
+        is_vague = mask and mask.area_px > much and mask.stability < config.vague_stability
+        return None if is_vague else mask
 
     def learn(self, mask: MaskCandidate) -> bool:
         """Take note of a mask; whether it says something new."""
@@ -247,7 +253,7 @@ def _fill_gaps(
     points += np.array([look.core.x - look.window.x, look.core.y - look.window.y])
 
     def in_gaps(candidate: Candidate) -> MaskCandidate | None:
-        return _cleaned(candidate, gaps, config, survey.with_crossings)
+        return _cleaned(candidate, gaps, config, survey.with_crossings, at_prompt=True)
 
     found = list(window.ask(points, 64, in_gaps, monitor, 0, len(points)))
     return without_duplicates(found, config.duplicate_iou)
@@ -259,9 +265,17 @@ def _scattered(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _cleaned(
-    candidate: Candidate, within: BoolMask, config: FullConfig, with_crossings: bool
+    candidate: Candidate,
+    within: BoolMask,
+    config: FullConfig,
+    with_crossings: bool,
+    *,
+    at_prompt: bool = False,
 ) -> MaskCandidate | None:
-    """A candidate's pixels within a mask of the tile, without loose specks; None if few remain."""
+    """A candidate's pixels within a mask of the tile, without loose specks; None if few remain.
+
+    Where ``within`` cuts masks into pieces, only the one at the prompt may be wanted.
+    """
     logits, (x, y) = candidate.logits()
     h, w = logits.shape
     mask = (logits > 0) & within[y : y + h, x : x + w]
@@ -272,6 +286,8 @@ def _cleaned(
     areas[0] = 0
     # Loose parts that are small beside the main one are noise of the model.
     keep = areas >= max(config.least_px, 0.02 * areas.max())
+    if at_prompt:
+        keep &= np.arange(count) == _part_at(parts, areas, candidate.point_xy, (x, y))
     window = candidate.window
     if not keep.any() or areas[keep].sum() > config.window_share * window.width * window.height:
         return None
@@ -283,3 +299,15 @@ def _cleaned(
         candidate.point_xy,
         logits if with_crossings else None,
     )
+
+
+def _part_at(
+    parts: NDArray[Any],
+    areas: NDArray[Any],
+    point_xy: tuple[float, float],
+    offset_xy: tuple[int, int],
+) -> int:
+    """The number of the part on which a point lies, of the largest where it lies on none."""
+    column, row = int(point_xy[0]) - offset_xy[0], int(point_xy[1]) - offset_xy[1]
+    is_inside = 0 <= row < parts.shape[0] and 0 <= column < parts.shape[1]
+    return int(parts[row, column] if is_inside else 0) or int(areas.argmax())

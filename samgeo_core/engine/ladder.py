@@ -47,6 +47,8 @@ class FullConfig:
         least_yield: new masks per prompt below which a window has nothing more to say.
         duplicate_iou: of two masks of one window more alike than this, the better is a candidate.
         window_share: a mask that fills more of its window than this is the window, no object.
+        vague_share, vague_stability: a mask that fills more of its window than this and is less
+            stable is what lies around everything: nobody knows where it ends.
         least_px: smaller masks and loose parts of masks are specks; drawn, one of this size still
             has 16 px.
         gap_share: share of the valid pixels that may stay uncovered without being asked again.
@@ -74,6 +76,8 @@ class FullConfig:
     least_yield: float = 0.1
     duplicate_iou: float = 0.85
     window_share: float = 0.9
+    vague_share: float = 0.5
+    vague_stability: float = 0.8
     least_px: int = 18
     gap_share: float = 0.02
     gap_width: float = 2.0

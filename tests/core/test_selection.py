@@ -32,7 +32,7 @@ def boxes(candidates: CandidateSet, rule: SelectionRule, **more: Any) -> list[Pl
 
 GOOD, WEAK = (0.9, 0.95), (0.6, 0.7)
 WEAK_IS_GOOD = {"good_score": 0.6, "good_stability": 0.7}
-FAIR = (0.8, 0.7)
+SURE, STABLE, FAIR = (0.9, 0.76), (0.8, 0.99), (0.8, 0.7)
 LEFT, LOT, BLOCK = (0, 0, 7, 10), (0, 0, 14, 14), (0, 0, 40, 40)
 HOUSE, TWIN, ROOM, YARD = (0, 0, 10, 10), (0, 0, 10, 9), (1, 1, 4, 4), (0, 0, 20, 20)
 
@@ -47,6 +47,8 @@ HOUSE, TWIN, ROOM, YARD = (0, 0, 10, 10), (0, 0, 10, 9), (1, 1, 4, 4), (0, 0, 20
         ([(HOUSE, *GOOD), (YARD, *WEAK)], {}, [HOUSE, YARD]),
         ([(HOUSE, *GOOD), (YARD, *WEAK)], {"new_share": 0.8}, [HOUSE]),
         ([(HOUSE, *WEAK), (ROOM, *GOOD)], {}, [ROOM, HOUSE]),
+        ([(HOUSE, *GOOD), (LEFT, *SURE)], {}, [LEFT, HOUSE]),
+        ([(HOUSE, *GOOD), (LEFT, *STABLE)], {}, [HOUSE]),
         ([(HOUSE, *GOOD), (LEFT, *FAIR)], {}, [HOUSE]),
         ([(LOT, *GOOD), (HOUSE, *FAIR)], {}, [LOT]),
         ([(BLOCK, *GOOD), (HOUSE, *FAIR)], {}, [HOUSE, BLOCK]),

@@ -37,7 +37,7 @@ def pool_of(*, weak_parts: bool) -> CandidatePool:
     for x, y in PLACES:
         masks.append(mask(x, y, SIDE, 0.95))
         masks.append(
-            mask(x + 6, y + 6, 6 if not weak_parts else 13, 0.96 if not weak_parts else 0.8)
+            mask(x + 6, y + 6, 6 if not weak_parts else 13, 0.96 if not weak_parts else 0.9)
         )
     return CandidatePool(
         CandidateSet.collect(GRID.shape_hw, masks), np.ones(GRID.shape_hw, bool), GRID

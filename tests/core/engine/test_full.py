@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from samgeo_core.candidates import MaskCandidate
-from samgeo_core.engine.full import _Survey, generate_full
+from samgeo_core.engine.full import _cleaned, _Survey, generate_full
 from samgeo_core.engine.ladder import FullConfig, Place, plan_looks, plan_region_looks
 from samgeo_core.errors import CancelledError
 from samgeo_core.progress import SILENT, CancelToken, Monitor, Progress
@@ -56,6 +57,43 @@ def test_only_a_window_full_of_small_things_is_left_to_finer_ones(
     thorough = _Survey(tile, FullConfig())
     assert thorough.leave_to_finer(coarse, found) == is_left
     assert not any(thorough.is_left_out(look) for look in plan_looks(tile.shape_hw, FullConfig()))
+
+
+@pytest.mark.parametrize(
+    ("height_px", "stability", "stays"),
+    [(40, 0.7, True), (60, 0.7, False), (60, 0.9, True), (95, 0.9, False)],
+)
+def test_a_mask_of_most_of_its_window_must_know_where_it_ends(
+    height_px: int, stability: float, stays: bool
+) -> None:
+    survey = _Survey(TileImage.from_rgb(np.zeros((100, 100, 3), np.uint8)), FullConfig())
+    mask = np.zeros((100, 100), np.bool_)
+    mask[:height_px] = True
+    assert (survey.cleaned(seen_as(mask, stability)) is not None) == stays
+
+
+@pytest.mark.parametrize(
+    ("point_xy", "area_px"), [((10.5, 50.5), 2000), ((90.5, 50.5), 1000), ((60.5, 50.5), 2000)]
+)
+def test_a_gap_is_one_piece(point_xy: tuple[float, float], area_px: int) -> None:
+    mask = np.zeros((100, 100), np.bool_)
+    mask[:, :20] = mask[:, 90:] = True
+    seen, everywhere = seen_as(mask, 0.9, point_xy), np.ones_like(mask)
+    both = _cleaned(seen, everywhere, FullConfig(), False)
+    assert both is not None and both.area_px == 3000
+    one = _cleaned(seen, everywhere, FullConfig(), False, at_prompt=True)
+    assert one is not None and one.area_px == area_px
+
+
+def seen_as(mask: Any, stability: float, point_xy: tuple[float, float] = (1.0, 1.0)) -> Any:
+    """A candidate of a window that shows a mask [100, 100]."""
+    return SimpleNamespace(
+        logits=lambda: (np.where(mask, np.float32(1), np.float32(-1)), (0, 0)),
+        window=Window(0, 0, 100, 100),
+        score=0.9,
+        stability=stability,
+        point_xy=point_xy,
+    )
 
 
 @pytest.fixture(scope="module")
