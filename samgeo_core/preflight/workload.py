@@ -41,10 +41,10 @@ DEFAULT_RATES = {
     "vit_h": Rate(50.0, 0.024),
 }
 
-OPEN_SHARES = {"full": 0.3, "fast": 0.07}
+OPEN_SHARES = {"full": 0.3, "fast": 0.2}
 """Share of a preset's grid that is asked: the rest is flat or explained already."""
-WINDOW_SHARES = {"full": 1.0, "fast": 0.4}
-"""Share of a preset's windows that are looked through."""
+CLOSEUP_SHARES = {"full": 1.0, "fast": 0.25}
+"""Share of the windows that only enlarge that is looked through; of the others it is all."""
 
 
 def workload(
@@ -64,9 +64,12 @@ def workload(
         return Workload(count * one.images, count * one.prompts)
     if config.preset in {"full", "fast"}:
         looks = list(plan_looks(shape_hw, FullConfig.of_run(config)))
-        cells = sum(look.core.width * look.core.height / look.steps_px[-1] ** 2 for look in looks)
-        images = math.ceil(WINDOW_SHARES[config.preset] * len(looks))
-        return Workload(images, round(OPEN_SHARES[config.preset] * cells))
+        shares = [CLOSEUP_SHARES[config.preset] if look.is_closeup else 1.0 for look in looks]
+        cells = sum(
+            share * look.core.width * look.core.height / look.steps_px[-1] ** 2
+            for share, look in zip(shares, looks, strict=True)
+        )
+        return Workload(math.ceil(sum(shares)), round(OPEN_SHARES[config.preset] * cells))
     windows = len(config.windows(shape_hw))
     images, prompts = _of_one_window(config.automatic)
     return Workload(windows * images, windows * prompts)
