@@ -59,6 +59,8 @@ def generate_full(
             the fixed windows see (`FixedWindows`).
     """
     config = config or FullConfig()
+    if place and not place.is_all:
+        config = config.within(place.margin_px)
     # Regions join their masks, which changes them: there nobody would ask for crossings.
     survey = _Survey(tile, config, with_crossings=place is None)
     pool: list[MaskCandidate] = []

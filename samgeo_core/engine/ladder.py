@@ -114,6 +114,17 @@ class FullConfig:
             gap_share=usual.gap_share if scales.fill_gaps else 1.0,
         )
 
+    def within(self, margin_px: int) -> FullConfig:
+        """This with finest windows that fit into margins, where those of the preset full do."""
+        if not FullConfig.finest_px <= 2 * margin_px < self.finest_px:
+            return self
+        return replace(
+            self,
+            finest_px=FullConfig.finest_px,
+            steps_px=FullConfig.steps_px,
+            small_px=FullConfig.small_px,
+        )
+
 
 @dataclass(frozen=True)
 class Look:
@@ -241,7 +252,7 @@ class FixedWindows:
         cls, extent: Window, margin_px: int, config: FullConfig | None = None
     ) -> FixedWindows | None:
         """Those of regions with margins; None where the margins are too small for any."""
-        config = config or FullConfig()
+        config = (config or FullConfig()).within(margin_px)
         side = max((s.side for s in _fixed_scales(extent, margin_px, config)), default=0)
         return cls(extent, side, *_axes(extent.shape_hw, side, config, True)) if side else None
 
@@ -281,7 +292,7 @@ def plan_region_looks(place: Place, config: FullConfig) -> Iterator[Look]:
     if place.is_all:
         yield from plan_looks(tile.shape_hw, config)
         return
-    core = place.local(place.core)
+    core, config = place.local(place.core), config.within(place.margin_px)
     fixed = _fixed_scales(extent, place.margin_px, config)
     largest = max((scale.side for scale in fixed), default=0)
     for look in plan_looks(tile.shape_hw, config):

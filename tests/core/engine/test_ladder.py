@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samgeo_core.config import Scales, SegmentConfig
-from samgeo_core.engine.ladder import FullConfig, Look, Place, plan_looks, plan_region_looks
+from samgeo_core.engine.ladder import (
+    FixedWindows,
+    FullConfig,
+    Look,
+    Place,
+    plan_looks,
+    plan_region_looks,
+)
 from samgeo_core.streaming.regions import RegionPlan
 from samgeo_core.windows import Window
 
@@ -112,3 +119,13 @@ def test_fast_leaves_out_only_what_enlarges_and_knows_where_the_ladder_ends() ->
     assert ladder(1024) == [(1024, False, False), (704, True, True)]
     assert ladder(2048) == [(2048, False, False), (704, True, False)]
     assert ladder(9000) == [(4096, False, False), (2112, False, False), (704, True, False)]
+
+
+def test_windows_of_fast_fit_into_margins_where_those_of_full_do() -> None:
+    fast = FullConfig.of("fast")
+    assert fast.within(512) is fast.within(352) is fast.within(200) is fast
+    assert (fast.within(256).finest_px, fast.within(256).steps_px) == (512, (32, 16))
+    assert replace(FullConfig(), finest_px=600).within(100).finest_px == 600
+    windows = FixedWindows.of(Window(0, 0, 5000, 5000), 256, fast)
+    assert windows is not None
+    assert windows.side == 512
