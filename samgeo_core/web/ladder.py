@@ -143,12 +143,12 @@ def _rung(
     stretch = raster.stretch(bands, cast(StretchMode, config.stretch))
     tile = raster.read(around, bands=bands, stretch=stretch)
     # One pass on the coarser grid shows what a scale is good for, in a quarter of the time.
-    usual = FullConfig.of("fast")
     one_scale = replace(
-        usual,
+        FullConfig.of("fast"),
         finest_px=side,
         coarsest_px=side,
-        steps_px=usual.steps_px[:1],
+        steps_px=FullConfig.steps_px[:1],
+        small_px=FullConfig.small_px,
         finer_where_small=False,
     )
     place = None if around == area else Place(around, area, around, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -116,7 +116,9 @@ class RunSource:
 
     def chosen(self, rule: SelectionRule) -> ObjectSet:
         """What a rule chooses, before edits and before overlaps are resolved."""
-        return self._chosen.get(rule, lambda: self.pool.chosen(rule))
+        # What becomes of overlaps is asked later: rules that differ in that alone choose the same.
+        choice = replace(rule, overlap="nested")
+        return self._chosen.get(choice, lambda: self.pool.chosen(choice))
 
     @property
     def cost(self) -> int:

@@ -95,8 +95,8 @@ def test_the_ladder_shows_three_scales_and_the_run_follows_the_one_taken(
     monkeypatch.setattr(ladder, "AREA_PX", 192)
     random = np.random.default_rng(0)
     data = random.normal(90, 6, (3, 400, 400)).clip(0, 255).astype(np.uint8)
-    for y in range(40, 400, 64):
-        for x in range(40, 400, 64):
+    for y in range(72, 400, 64):
+        for x in range(72, 400, 64):
             data[:, y - 12 : y + 12, x - 12 : x + 12] = random.integers(150, 250, (3, 1, 1))
     scene = context.store.add_scene(make_raster(data=data), "blocks.tif", OWNER)
     app = open_page("segment.py", scene=scene, owner=OWNER)
