@@ -155,10 +155,13 @@ class _Survey:
     def cleaned(self, candidate: Candidate) -> MaskCandidate | None:
         """What a candidate shows of the data; None if it is too little, or vague and large."""
         config, window = self.config, candidate.window
-        # What is left of an image apart from its objects is for the gaps, where it ends at them.
+        # What is left of an image apart from its objects is for the gaps, where it ends at them; of
+        # a region, which has no crossings, it may be a part that goes on in the next.
         much = config.vague_share * window.width * window.height
         mask = _cleaned(candidate, self.tile.valid, config, self.with_crossings)
-        is_vague = mask and mask.area_px > much and mask.stability < config.vague_stability
+        if mask is None or not self.with_crossings:
+            return mask
+        is_vague = mask.area_px > much and mask.stability < config.vague_stability
         return None if is_vague else mask
 
     def learn(self, mask: MaskCandidate) -> bool:
