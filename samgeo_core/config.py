@@ -208,7 +208,7 @@ class SegmentConfig:
         window_px: side of the windows the raster is read in; None reads it whole.
         preset: exact (SAM's own automatic masks, at one scale) or full (everything, at several
             scales: thresholds and grid follow from the image, so `automatic` has no say) or fast
-            (as full, but with fewer prompts, and close up only where small things abound).
+            (as full, but with fewer prompts, through fewer and wider windows).
         automatic: SAM's parameters, for the exact preset.
         selection: which candidates become objects; None takes the preset's own rule.
         scales: through which windows full and fast look; None takes the preset's own.

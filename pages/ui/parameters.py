@@ -38,8 +38,8 @@ PRESETS = {
     "quick": Preset(
         N_("Quick look"),
         N_(
-            "As Everything, but with far fewer questions, and close up only where the image is "
-            "full of small things: several times faster, misses some of the objects."
+            "As Everything, but with far fewer questions, through fewer and wider windows: "
+            "several times faster, misses some of the objects."
         ),
         engine="fast",
     ),

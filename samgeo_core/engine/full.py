@@ -60,7 +60,7 @@ def generate_full(
     """
     config = config or FullConfig()
     if place and not place.is_all:
-        config = config.within(place.margin_px)
+        config = config.in_regions(place.margin_px)
     # Regions join their masks, which changes them: there nobody would ask for crossings.
     survey = _Survey(tile, config, with_crossings=place is None)
     pool: list[MaskCandidate] = []
@@ -155,13 +155,10 @@ class _Survey:
     def cleaned(self, candidate: Candidate) -> MaskCandidate | None:
         """What a candidate shows of the data; None if it is too little, or vague and large."""
         config, window = self.config, candidate.window
-        # What is left of an image apart from its objects is for the gaps, where it ends at them; of
-        # a region, which has no crossings, it may be a part that goes on in the next.
+        # What is left of an image apart from its objects is for the gaps, where it ends at them.
         much = config.vague_share * window.width * window.height
         mask = _cleaned(candidate, self.tile.valid, config, self.with_crossings)
-        if mask is None or not self.with_crossings:
-            return mask
-        is_vague = mask.area_px > much and mask.stability < config.vague_stability
+        is_vague = mask and mask.area_px > much and mask.stability < config.vague_stability
         return None if is_vague else mask
 
     def learn(self, mask: MaskCandidate) -> bool:

@@ -106,24 +106,25 @@ class FullConfig:
         if scales is None:
             return usual
         return replace(
-            usual,
-            finest_px=scales.finest_px,
+            usual.with_finest(scales.finest_px),
             coarsest_px=scales.coarsest_px,
-            steps_px=cls.steps_px,
-            small_px=cls.small_px,
             gap_share=usual.gap_share if scales.fill_gaps else 1.0,
         )
 
-    def within(self, margin_px: int) -> FullConfig:
-        """This with finest windows that fit into margins, where those of the preset full do."""
-        if not FullConfig.finest_px <= 2 * margin_px < self.finest_px:
-            return self
-        return replace(
-            self,
-            finest_px=FullConfig.finest_px,
-            steps_px=FullConfig.steps_px,
-            small_px=FullConfig.small_px,
-        )
+    def with_finest(self, side_px: int) -> FullConfig:
+        """This with finest windows of another side, asked with the steps of the preset full."""
+        steps, small = FullConfig.steps_px, FullConfig.small_px
+        return replace(self, finest_px=side_px, steps_px=steps, small_px=small)
+
+    def in_regions(self, margin_px: int) -> FullConfig:
+        """How this asks regions of a raster with margins.
+
+        Finest windows fit into the margins, where those of the preset full do. No mask is too
+        vague: what fills a window of a region may go on in the next.
+        """
+        usual = FullConfig.finest_px
+        fits = not usual <= 2 * margin_px < self.finest_px
+        return replace(self if fits else self.with_finest(usual), vague_share=1.0)
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,7 @@ class FixedWindows:
         cls, extent: Window, margin_px: int, config: FullConfig | None = None
     ) -> FixedWindows | None:
         """Those of regions with margins; None where the margins are too small for any."""
-        config = (config or FullConfig()).within(margin_px)
+        config = (config or FullConfig()).in_regions(margin_px)
         side = max((s.side for s in _fixed_scales(extent, margin_px, config)), default=0)
         return cls(extent, side, *_axes(extent.shape_hw, side, config, True)) if side else None
 
@@ -292,7 +293,7 @@ def plan_region_looks(place: Place, config: FullConfig) -> Iterator[Look]:
     if place.is_all:
         yield from plan_looks(tile.shape_hw, config)
         return
-    core, config = place.local(place.core), config.within(place.margin_px)
+    core, config = place.local(place.core), config.in_regions(place.margin_px)
     fixed = _fixed_scales(extent, place.margin_px, config)
     largest = max((scale.side for scale in fixed), default=0)
     for look in plan_looks(tile.shape_hw, config):

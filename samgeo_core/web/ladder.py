@@ -144,11 +144,9 @@ def _rung(
     tile = raster.read(around, bands=bands, stretch=stretch)
     # One pass on the coarser grid shows what a scale is good for, in a quarter of the time.
     one_scale = replace(
-        FullConfig.of("fast"),
-        finest_px=side,
+        FullConfig.of("fast").with_finest(side),
         coarsest_px=side,
         steps_px=FullConfig.steps_px[:1],
-        small_px=FullConfig.small_px,
         finer_where_small=False,
     )
     place = None if around == area else Place(around, area, around, 0)

@@ -70,6 +70,8 @@ def test_a_mask_of_most_of_its_window_must_know_where_it_ends(
     mask = np.zeros((100, 100), np.bool_)
     mask[:height_px] = True
     assert (survey.cleaned(seen_as(mask, stability)) is not None) == stays
+    in_regions = _Survey(survey.tile, FullConfig().in_regions(256))
+    assert (in_regions.cleaned(seen_as(mask, stability)) is not None) == (height_px < 90)
 
 
 @pytest.mark.parametrize(

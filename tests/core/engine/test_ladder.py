@@ -98,13 +98,9 @@ def test_a_run_looks_through_the_windows_it_asks_for() -> None:
     looks = list(plan_looks((2000, 2000), FullConfig.of_run(config)))
     assert {look.window.width for look in looks} == {256, 512}
     assert FullConfig.of_run(config) == replace(
-        FullConfig.of("fast"),
-        finest_px=256,
-        coarsest_px=512,
-        steps_px=FullConfig.steps_px,
-        small_px=FullConfig.small_px,
-        gap_share=1.0,
+        FullConfig.of("fast").with_finest(256), coarsest_px=512, gap_share=1.0
     )
+    assert FullConfig().with_finest(512) == FullConfig()
     assert FullConfig.of_run(SegmentConfig(preset="full")) == FullConfig()
 
 
@@ -123,9 +119,10 @@ def test_fast_leaves_out_only_what_enlarges_and_knows_where_the_ladder_ends() ->
 
 def test_windows_of_fast_fit_into_margins_where_those_of_full_do() -> None:
     fast = FullConfig.of("fast")
-    assert fast.within(512) is fast.within(352) is fast.within(200) is fast
-    assert (fast.within(256).finest_px, fast.within(256).steps_px) == (512, (32, 16))
-    assert replace(FullConfig(), finest_px=600).within(100).finest_px == 600
+    for margin, side in ((512, 704), (352, 704), (351, 512), (256, 512), (255, 704)):
+        assert fast.in_regions(margin).finest_px == side
+    assert fast.in_regions(256).steps_px == FullConfig.steps_px
+    assert FullConfig().in_regions(256) == replace(FullConfig(), vague_share=1.0)
     windows = FixedWindows.of(Window(0, 0, 5000, 5000), 256, fast)
     assert windows is not None
     assert windows.side == 512
