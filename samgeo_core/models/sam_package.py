@@ -1,8 +1,8 @@
 """Modules of segment-anything-py without what its package's `__init__` imports.
 
 NOTE: ``import segment_anything`` brings torchvision along, and that torch's compiler, for a resize
-and a suppression of boxes that take a few lines here: 2.4 s and 160 MB in every process and worker,
-as much time as torch itself. So its modules are found below a package of another name.
+and a suppression of boxes that take a few lines here: in every process and worker as much time as
+torch itself (docs/benchmarks.md). So its modules are found below a package of another name.
 """
 
 from __future__ import annotations
