@@ -36,6 +36,7 @@ from samgeo_core.progress import SILENT, Monitor
 from samgeo_core.results.labels import label_raster
 from samgeo_core.selection import select, without_duplicates
 from samgeo_core.tile import TileImage
+from samgeo_core.windows import Window
 
 
 def generate_full(
@@ -154,12 +155,15 @@ class _Survey:
 
     def cleaned(self, candidate: Candidate) -> MaskCandidate | None:
         """What a candidate shows of the data; None if it is too little, or vague and large."""
-        config, window = self.config, candidate.window
-        # What is left of an image apart from its objects is for the gaps, where it ends at them.
-        much = config.vague_share * window.width * window.height
+        config = self.config
         mask = _cleaned(candidate, self.tile.valid, config, self.with_crossings)
-        is_vague = mask and mask.area_px > much and mask.stability < config.vague_stability
-        return None if is_vague else mask
+        # What is left of an image apart from its objects is for the gaps, where it ends at them.
+        drops = not config.vague_stays and mask and self.is_vague(mask, candidate.window)
+        return None if drops else mask
+
+    def is_vague(self, mask: MaskCandidate, window: Window) -> bool:
+        """Whether a mask is what lies around everything in the window that shows it."""
+        return self.config.is_vague(mask.area_px, mask.stability, window)
 
     def learn(self, mask: MaskCandidate) -> bool:
         """Take note of a mask; whether it says something new."""
@@ -226,7 +230,9 @@ def _look_with_edges(
     x, y = look.window.x, look.window.y
     alone = replace(look, window=look.window.moved(-x, -y), core=look.core.moved(-x, -y))
     found = _look(model, survey, alone, monitor.part(0, 2))
-    found += _fill_gaps(model, survey, alone, found, monitor.part(1, 2))
+    # What lies around everything may turn out to be no object when the next windows are known.
+    known = [mask for mask in found if not survey.is_vague(mask, alone.window)]
+    found += _fill_gaps(model, survey, alone, known, monitor.part(1, 2))
     middle = place.window.x + look.core.x, place.window.y + look.core.y
     seen = place.local(fixed.answering(*middle)).moved(-x, -y)
     within = (clipped(mask, seen, (x, y)) for mask in found)

@@ -49,6 +49,7 @@ class FullConfig:
         window_share: a mask that fills more of its window than this is the window, no object.
         vague_share, vague_stability: a mask that fills more of its window than this and is less
             stable is what lies around everything: nobody knows where it ends.
+        vague_stays: whether that is a candidate; gaps are filled as if it weren't.
         least_px: smaller masks and loose parts of masks are specks; drawn, one of this size still
             has 16 px.
         gap_share: share of the valid pixels that may stay uncovered without being asked again.
@@ -78,6 +79,7 @@ class FullConfig:
     window_share: float = 0.9
     vague_share: float = 0.5
     vague_stability: float = 0.8
+    vague_stays: bool = False
     least_px: int = 18
     gap_share: float = 0.02
     gap_width: float = 2.0
@@ -119,12 +121,17 @@ class FullConfig:
     def in_regions(self, margin_px: int) -> FullConfig:
         """How this asks regions of a raster with margins.
 
-        Finest windows fit into the margins, where those of the preset full do. No mask is too
-        vague: what fills a window of a region may go on in the next.
+        Finest windows fit into the margins, where those of the preset full do. Vague masks stay:
+        what fills a window of a region may go on in the next.
         """
         usual = FullConfig.finest_px
         fits = not usual <= 2 * margin_px < self.finest_px
-        return replace(self if fits else self.with_finest(usual), vague_share=1.0)
+        return replace(self if fits else self.with_finest(usual), vague_stays=True)
+
+    def is_vague(self, area_px: int, stability: float, window: Window) -> bool:
+        """Whether a mask is what lies around everything in its window."""
+        much = self.vague_share * window.width * window.height
+        return area_px > much and stability < self.vague_stability
 
 
 @dataclass(frozen=True)

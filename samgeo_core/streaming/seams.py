@@ -73,17 +73,26 @@ def join_candidates(
     """
     rule = rule or SelectionRule()
     limits = limits or SizeLimits(rule)
+    search = search or FullConfig()
     views = Views.of_candidates(plan, search)
     joiner = SeamJoiner(plan, rule, views, limits)
     for region, candidates in found:
-        yield joiner.add(region, _offered(views, region, candidates, rule, limits))
+        yield joiner.add(region, _offered(views, region, candidates, rule, limits, search))
     yield joiner.finish()
 
 
 def _offered(
-    views: Views, region: Region, candidates: CandidateSet, rule: SelectionRule, limits: SizeLimits
+    views: Views,
+    region: Region,
+    candidates: CandidateSet,
+    rule: SelectionRule,
+    limits: SizeLimits,
+    search: FullConfig,
 ) -> ObjectSet:
-    """Candidates that a rule allows; of what a window cuts, or only fills, that window's choice."""
+    """Candidates that a rule allows; of what a window cuts, or only fills, that window's choice.
+
+    What lies around everything there stands in nobody's way yet: it may turn out to be no object.
+    """
     x, y = region.window.x, region.window.y
     of_any_size = without_limits(rule)
     boxes = candidates.boxes_xyxy + np.array([x, y, x, y])
@@ -96,7 +105,8 @@ def _offered(
         # What an edge cuts may belong to something that is large enough.
         allowed[i] = sight.is_cut or not small[i]
         if allowed[i] and (sight.is_cut or sight.fills):
-            by_view[sight.view].append(i)
+            size, stability = int(candidates.areas_px[i]), float(candidates.stabilities[i])
+            by_view[sight.view, search.is_vague(size, stability, sight.view)].append(i)
     for mine in by_view.values():
         some = CandidateSet.collect(candidates.shape_hw, (candidates[i] for i in mine))
         allowed[mine] = False
@@ -261,7 +271,8 @@ class SeamJoiner:
                     return False
         if group.is_good(rule) or not any(group.shares_pixels(other) for other in foreign):
             return True
-        if group.score * group.stability >= rule.fair_quality:
+        # What only fills gaps stands for no object of its size beside those of others.
+        if group.score * group.stability >= rule.fair_quality and not group.fills:
             octave = _octave(group)
             better = [other for other in better if abs(_octave(other) - octave) <= 1]
         return group.free_share(better) >= rule.new_share

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from samgeo_core.candidates import MaskCandidate
+from samgeo_core.engine import full
 from samgeo_core.engine.full import _cleaned, _Survey, generate_full
-from samgeo_core.engine.ladder import FullConfig, Place, plan_looks, plan_region_looks
+from samgeo_core.engine.ladder import FixedWindows, FullConfig, Place, plan_looks, plan_region_looks
 from samgeo_core.errors import CancelledError
 from samgeo_core.progress import SILENT, CancelToken, Monitor, Progress
 from samgeo_core.reading.generated_scene import generated_scene
@@ -72,6 +73,28 @@ def test_a_mask_of_most_of_its_window_must_know_where_it_ends(
     assert (survey.cleaned(seen_as(mask, stability)) is not None) == stays
     in_regions = _Survey(survey.tile, FullConfig().in_regions(256))
     assert (in_regions.cleaned(seen_as(mask, stability)) is not None) == (height_px < 90)
+
+
+def test_gaps_of_a_fixed_window_are_asked_as_if_nothing_lay_around_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = Place(
+        Window(0, 0, 640, 640), Window(0, 0, 384, 384), Window(0, 0, 2048, 2048), margin_px=256
+    )
+    config = FullConfig().in_regions(place.margin_px)
+    fixed = FixedWindows.of(place.extent, place.margin_px, config)
+    look = next(look for look in plan_region_looks(place, config) if look.is_fixed)
+    around = MaskCandidate.of(np.ones((512, 400), np.bool_), (0, 0), 0.95, 0.7, (9.0, 9.0))
+    roof = MaskCandidate.of(np.ones((50, 40), np.bool_), (9, 9), 0.95, 0.95, (20.0, 20.0))
+    known: list[MaskCandidate] = []
+    monkeypatch.setattr(full, "_look", lambda *_: [around, roof])
+    monkeypatch.setattr(full, "_fill_gaps", lambda *args: known.extend(args[3]) or [])
+    tile = TileImage.from_rgb(np.zeros((640, 640, 3), np.uint8))
+    model: Any = None
+    assert fixed
+    found = full._look_with_edges(model, tile, look, place, fixed, config, SILENT)
+    assert len(found) == 2
+    assert known == [roof]
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_windows_of_fast_fit_into_margins_where_those_of_full_do() -> None:
     for margin, side in ((512, 704), (352, 704), (351, 512), (256, 512), (255, 704)):
         assert fast.in_regions(margin).finest_px == side
     assert fast.in_regions(256).steps_px == FullConfig.steps_px
-    assert FullConfig().in_regions(256) == replace(FullConfig(), vague_share=1.0)
+    assert FullConfig().in_regions(256) == replace(FullConfig(), vague_stays=True)
     windows = FixedWindows.of(Window(0, 0, 5000, 5000), 256, fast)
     assert windows is not None
     assert windows.side == 512

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -512,6 +513,18 @@ def test_what_ends_at_the_edge_of_a_fixed_window_alone_is_no_object() -> None:
     assert [i for some in join_candidates(plan, first) for i in some] == []
 
 
+def test_what_lies_around_everything_in_one_window_hides_nothing_before_others_are_known() -> None:
+    plan = RegionPlan(FIXED_SHAPE, 1100, 256)
+    truth = box(100, 40, 2300, 200, FIXED_SHAPE)
+    (region, candidates), *others = seen_through_fixed_windows(plan, truth)
+    gap = replace(candidates[0], score=0.6, stability=0.7)
+    around = MaskCandidate.of(np.ones((300, 510), bool), (0, 0), 0.95, 0.79, gap.point_xy)
+    assert around
+    both = CandidateSet.collect(candidates.shape_hw, [around, gap, *list(candidates)[1:]])
+    items = [i for some in join_candidates(plan, [(region, both), *others]) for i in some]
+    assert [full(item, FIXED_SHAPE).tobytes() for item in items] == [truth.tobytes()]
+
+
 def test_what_a_region_alone_sees_fills_what_fixed_windows_leave_open() -> None:
     plan = RegionPlan(FIXED_SHAPE, 1100, 256)
     region = plan.region(0)
@@ -525,3 +538,17 @@ def test_what_a_region_alone_sees_fills_what_fixed_windows_leave_open() -> None:
     candidates = CandidateSet.collect(region.window.shape_hw, [large, small, twin])
     items = [i for some in join_candidates(plan, [(region, candidates)]) for i in some]
     assert [item.area_px for item in items] == [200 * 700, 150 * 300]
+
+
+def test_what_only_fills_gaps_goes_where_others_of_any_size_leave_none() -> None:
+    plan = RegionPlan(FIXED_SHAPE, 1100, 256)
+    region = plan.region(0)
+    fill = MaskCandidate.of(np.ones((200, 700), bool), (50, 50), 0.8, 0.9, (260.0, 100.0))
+    parts = [
+        MaskCandidate.of(np.ones((200, 190), bool), (x, 50), 0.95, 0.95, (x + 90.0, 100.0))
+        for x in (50, 250, 450)
+    ]
+    for some, areas in ((parts, [200 * 190] * 3), (parts[:1], [200 * 190, 200 * 700])):
+        offered = CandidateSet.collect(region.window.shape_hw, [m for m in (fill, *some) if m])
+        items = [i for found in join_candidates(plan, [(region, offered)]) for i in found]
+        assert [item.area_px for item in items] == areas
