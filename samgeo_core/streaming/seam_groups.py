@@ -10,7 +10,15 @@ import numpy as np
 from samgeo_core.config import SelectionRule
 from samgeo_core.objects import BoolMask
 from samgeo_core.streaming.seam_edges import confirmed_parts, trim
-from samgeo_core.streaming.seam_parts import AGREEMENT, Part, common_px, unpacked, within
+from samgeo_core.streaming.seam_parts import (
+    AGREEMENT,
+    Link,
+    Part,
+    common_px,
+    consistent,
+    unpacked,
+    within,
+)
 from samgeo_core.streaming.seam_views import Box, Views
 from samgeo_core.wholes import PackedMask, PackedPieces, WholeObject
 
@@ -21,7 +29,7 @@ Rank = tuple[bool, bool, float, Box, int]
 
 @dataclass(eq=False, slots=True)
 class Group:
-    """Parts that are one object.
+    """Parts that are one object; until it is closed, those that may be.
 
     Attributes:
         parts: of all regions that saw it.
@@ -29,6 +37,7 @@ class Group:
         n_open: parts of which regions to come may see more.
         state: open; closed, when all parts are there; kept or dropped, when that is decided.
         waiting: groups that wait for the state of this one to change.
+        links: by which its parts hang together, until it is closed.
         around: `near`, once the group is done; no group's parts change any more then.
         n_undone: how many of them aren't done.
         unseen: parts nearby that haven't been looked at in the present state; None before.
@@ -44,6 +53,7 @@ class Group:
     state: int = OPEN
     is_done: bool = False
     waiting: list[Group] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
     around: set[Group] = field(default_factory=set)
     n_undone: int = 0
     unseen: list[Part] | None = None
@@ -73,6 +83,7 @@ class Group:
         for part in other.parts:
             part.group = self
         self.parts += other.parts
+        self.links += other.links
         self.number = min(self.number, other.number)
         self.n_open += other.n_open
         self.waiting += other.waiting
@@ -169,7 +180,18 @@ class Group:
 
 
 def close(views: Views, group: Group) -> list[Group]:
-    """Decide what a group is whose parts are all there; the groups that come of it.
+    """Decide what a group is whose parts are all there; the groups that come of it."""
+    first, *others = consistent(group.parts, group.links)
+    group.parts, group.number, group.links = first, min(p.number for p in first), []
+    groups = [group, *(Group(parts, min(p.number for p in parts)) for parts in others)]
+    for one in groups:
+        for part in one.parts:
+            part.group = one
+    return [closed for one in groups for closed in _closed(views, one)]
+
+
+def _closed(views: Views, group: Group) -> list[Group]:
+    """Decide what parts are that are one object; the groups that come of it.
 
     Where a window saw the object whole that stands, else the union of the parts that edges cut.
     What ends at an edge of a window where its neighbours see nothing go on is no object.

@@ -6,7 +6,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import shapely
@@ -72,6 +72,23 @@ class Part:
         return self.mask.box
 
 
+class Link(NamedTuple):
+    """Two parts that may be one object, as far as the two windows can tell that saw them.
+
+    Attributes:
+        by_arms: whether they are not alike, but arms of the same.
+    """
+
+    a: Part
+    b: Part
+    by_arms: bool = False
+
+    def rank(self) -> tuple[bool, float, int, int]:
+        """The best first, ties by place."""
+        quality = self.a.score * self.a.stability * self.b.score * self.b.stability
+        return self.by_arms, -quality, self.a.number, self.b.number
+
+
 def parts_of(views: Views, region: Region, objects: ObjectSet, number: int) -> list[Part]:
     """The objects of a region as parts, but for those that others see better.
 
@@ -128,13 +145,12 @@ def find_near(new: Sequence[Part], old: Sequence[Part]) -> list[tuple[Part, Part
     return met
 
 
-def find_links(
-    pairs: Iterable[tuple[Part, Part]], *, only_cut: bool = False
-) -> list[tuple[Part, Part]]:
-    """Of parts that two windows saw those that are one object.
+def find_links(pairs: Iterable[tuple[Part, Part]], *, only_cut: bool = False) -> list[Link]:
+    """Of parts that two windows saw those that may be one object.
 
-    Each part has one partner in the other window, the one most like it. Only what a window's edge
-    cuts may have more: two arms of what the other window sees to be one thing.
+    What a window's edge cuts may also have several arms that the other window sees to be one thing.
+    Beside these each part has one partner in the other window, the one most like it; or, where any
+    two may conflict, all that are like it: `consistent` chooses.
 
     Args:
         pairs: of parts whose boxes share pixels.
@@ -160,12 +176,12 @@ def find_links(
             measured.append((both / (few + many - both), a, b, in_a, in_b))
     measured.sort(key=lambda item: (-item[0], item[1].number, item[2].number))
     partners: dict[Part, list[Part]] = defaultdict(list)
-    links = []
+    links: list[Link] = []
     for iou, a, b, _, _ in measured:
-        if iou > agreement and not partners[a] and not partners[b]:
+        if iou > agreement and (only_cut or not (partners[a] or partners[b])):
             partners[a].append(b)
             partners[b].append(a)
-            links.append((a, b))
+            links.append(Link(a, b))
     for iou, a, b, in_a, in_b in measured:
         if iou > agreement or not (a.is_cut and b.is_cut) or (partners[a] and partners[b]):
             continue
@@ -173,11 +189,28 @@ def find_links(
             continue
         arms = _touching(in_a, in_b), _touching(in_b, in_a)
         if np.count_nonzero(arms[0] & arms[1]) > agreement * np.count_nonzero(arms[0] | arms[1]):
-            links.append((a, b))
+            links.append(Link(a, b, by_arms=True))
             if only_cut:
                 partners[a].append(b)
                 partners[b].append(a)
     return links
+
+
+def consistent(parts: Sequence[Part], links: Iterable[Link]) -> list[list[Part]]:
+    """Linked parts as the objects that they are: the best are united first.
+
+    What lies in the little that two windows share looks like much. But no object has two parts
+    of which one window saw one within the other: there they are two things.
+    """
+    homes = {part: [part] for part in parts}
+    for link in sorted(links, key=Link.rank):
+        one, other = homes[link.a], homes[link.b]
+        if one is not other and all(
+            _is_apart(part, (p for p in other if p.view == part.view)) for part in one
+        ):
+            one += other
+            homes.update(dict.fromkeys(other, one))
+    return list({id(home): home for home in homes.values()}.values())
 
 
 def _is_apart(part: Part, others: Iterable[Part]) -> bool:

@@ -20,7 +20,7 @@ from samgeo_core.objects import ObjectSet
 from samgeo_core.selection import allowed_by, chosen_among
 from samgeo_core.streaming.regions import Region, RegionPlan
 from samgeo_core.streaming.seam_groups import CLOSED, DROPPED, KEPT, OPEN, Group, close
-from samgeo_core.streaming.seam_parts import Part, find_links, find_near, parts_of
+from samgeo_core.streaming.seam_parts import Link, Part, find_links, find_near, parts_of
 from samgeo_core.streaming.seam_sizes import SizeLimits, without_limits
 from samgeo_core.streaming.seam_views import Views
 from samgeo_core.wholes import WholeObject
@@ -168,8 +168,8 @@ class SeamJoiner:
             if a.view != b.view and a.sight.fills == b.sight.fills:
                 by_views[frozenset((a.view, b.view))].append((a, b))
         for pairs in by_views.values():
-            for a, b in find_links(pairs, only_cut=self._choose):
-                self._unite(a.group, b.group)
+            for link in find_links(pairs, only_cut=self._choose):
+                self._unite(link)
         self._open[region.index] = parts
         changed += self._close_before(region.index + 1)
         return self._settle(changed)
@@ -178,7 +178,9 @@ class SeamJoiner:
         """The objects that are left when there are no more regions."""
         return self._settle(self._close_before(len(self._plan)))
 
-    def _unite(self, a: Group, b: Group) -> None:
+    def _unite(self, link: Link) -> None:
+        a, b = link.a.group, link.b.group
+        a.links.append(link)
         if a is not b:
             first, second = (a, b) if a.number < b.number else (b, a)
             del self._held[second.number]

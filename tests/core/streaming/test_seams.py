@@ -513,6 +513,21 @@ def test_what_ends_at_the_edge_of_a_fixed_window_alone_is_no_object() -> None:
     assert [i for some in join_candidates(plan, first) for i in some] == []
 
 
+def test_of_two_things_of_one_window_that_others_tell_apart_nowhere_the_better_goes_on() -> None:
+    plan = RegionPlan(FIXED_SHAPE, 1100, 256)
+    truth = box(100, 40, 2300, 200, FIXED_SHAPE)
+    first, (region, candidates), *others = seen_through_fixed_windows(plan, truth)
+    seen_well = candidates[0]
+    more = np.zeros((300, seen_well.sides_px[0]), bool)
+    more[40:200] = True
+    more[:, 134:-134] = True
+    worse = MaskCandidate.of(more, (seen_well.box[0], 0), 0.9, 0.85, seen_well.point_xy)
+    assert worse
+    both = CandidateSet.collect(candidates.shape_hw, [*candidates, worse])
+    items = [i for some in join_candidates(plan, [first, (region, both), *others]) for i in some]
+    assert [full(item, FIXED_SHAPE).tobytes() for item in items] == [truth.tobytes()]
+
+
 def test_what_lies_around_everything_in_one_window_hides_nothing_before_others_are_known() -> None:
     plan = RegionPlan(FIXED_SHAPE, 1100, 256)
     truth = box(100, 40, 2300, 200, FIXED_SHAPE)
