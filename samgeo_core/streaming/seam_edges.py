@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from samgeo_core.objects import BoolMask
-from samgeo_core.streaming.seam_parts import AGREEMENT, Part, within
+from samgeo_core.streaming.seam_parts import CLOSE_AGREEMENT, Part, within
 from samgeo_core.streaming.seam_views import Box, Views
 from samgeo_core.wholes import PackedMask
 from samgeo_core.windows import Window
@@ -31,43 +31,52 @@ class _Cut:
     seen: BoolMask
 
 
-def trim(views: Views, parts: Sequence[Part]) -> Masks:
-    """Take from parts what ends at an edge though a neighbour sees on and claims none of it.
+def confirmed_parts(views: Views, parts: Sequence[Part]) -> list[Part]:
+    """Parts, trimmed, of which others see go on most of what edges of windows cut.
 
-    That is what a window took for a part of the object at its very edge, where it saw least. What
-    reaches further than any neighbour looks back stays: there a cut would only be moved.
+    What ends at an edge though a neighbour sees on and claims none of it is taken away: a window
+    took it for a part of the object at its very edge, where it saw least. What reaches further than
+    any neighbour looks back stays: there a cut would only be moved.
 
-    Returns:
-        The masks as they were.
-    """
-    masks = {part: part.mask for part in parts}
-    trimmed = [_trimmed(views, part, parts) for part in parts]
-    for part, mask in zip(parts, trimmed, strict=True):
-        part.mask = mask
-        part.area_px = int(np.count_nonzero(mask.pixels()))
-    return masks
-
-
-def confirmed_parts(views: Views, parts: Sequence[Part], masks: Masks) -> list[Part]:
-    """Parts of which no edge of a window cuts more than others see go on; the worst go first.
-
-    The more of its window a mask fills, the likelier it is the window and no object: the more of
-    what edges cut must others see go on.
+    Of what edges cut then of a part others must see most; the more of its window it fills, the
+    likelier it is the window and no object, and the more they must see. The worst part goes, and
+    the others are trimmed anew: by what is left, not by what that one claimed.
 
     Args:
         views: through which they were seen.
-        parts: of one object, trimmed.
-        masks: as they were before that.
+        parts: of one object; their masks become what is left of them.
     """
-    left = [part for part in parts if part.area_px]
+    masks = {part: part.mask for part in parts}
+    left = list(parts)
     while left:
-        shares = [(_missed_share(views, part, left, masks), part) for part in left]
-        share, worst = max(shares, key=lambda item: (item[0], -item[1].number))
+        _trim(views, left, masks)
+        trimmed = {part: masks[part] for part in left}
+        left = [part for part in left if part.area_px]
+        shares = [(_missed_share(views, part, left, trimmed), part) for part in left]
+        share, worst = max(shares, key=lambda item: (item[0], -item[1].number), default=(0.0, None))
+        if not share or worst is None:
+            break
         filled = worst.area_px / (worst.view.width * worst.view.height)
-        if not share or share < (1 - AGREEMENT) * (1 - filled**2):
+        if share < (1 - CLOSE_AGREEMENT) * (1 - filled**2):
             break
         left.remove(worst)
     return left
+
+
+def _trim(views: Views, parts: Sequence[Part], masks: Masks) -> None:
+    """Take from parts, as they were, what others see end."""
+    for part in parts:
+        if part.mask is not masks[part]:
+            _become(part, masks[part])
+    trimmed = [_trimmed(views, part, parts) for part in parts]
+    for part, mask in zip(parts, trimmed, strict=True):
+        if mask is not part.mask:
+            _become(part, mask)
+
+
+def _become(part: Part, mask: PackedMask) -> None:
+    part.mask = mask
+    part.area_px = int(np.count_nonzero(mask.pixels()))
 
 
 def _trimmed(views: Views, part: Part, parts: Sequence[Part]) -> PackedMask:
@@ -102,11 +111,10 @@ def _trimmed(views: Views, part: Part, parts: Sequence[Part]) -> PackedMask:
 
 
 def _missed_share(views: Views, part: Part, parts: Sequence[Part], masks: Masks) -> float:
-    """Of what any one edge cuts the largest share that nobody else sees."""
-    most = 0.0
-    for cut in _cuts(views, part, parts, masks):
-        missed = np.count_nonzero(cut.pixels & ~cut.seen)
-        most = max(most, missed / np.count_nonzero(cut.pixels))
+    """Of what edges cut the share that nobody else sees."""
+    cuts = list(_cuts(views, part, parts, masks))
+    missed = sum(int(np.count_nonzero(cut.pixels & ~cut.seen)) for cut in cuts)
+    most = missed / sum(int(np.count_nonzero(cut.pixels)) for cut in cuts) if missed else 0.0
     if masks[part] is not part.mask:
         most = max([most, *(_moved_share(views, part, o, masks) for o in masks if o is not part)])
     return most

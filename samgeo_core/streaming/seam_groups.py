@@ -9,7 +9,7 @@ import numpy as np
 
 from samgeo_core.config import SelectionRule
 from samgeo_core.objects import BoolMask
-from samgeo_core.streaming.seam_edges import confirmed_parts, trim
+from samgeo_core.streaming.seam_edges import confirmed_parts
 from samgeo_core.streaming.seam_parts import (
     AGREEMENT,
     Link,
@@ -213,8 +213,7 @@ def _closed(views: Views, group: Group) -> list[Group]:
         others.append(alone)
     group.parts = [part for part in group.parts if part.is_cut]
     group.number = min(part.number for part in group.parts)
-    masks = trim(views, group.parts)
-    confirmed = confirmed_parts(views, group.parts, masks)
+    confirmed = confirmed_parts(views, group.parts)
     if not confirmed:
         group.state = DROPPED
         return [group, *others]

@@ -200,11 +200,26 @@ def test_a_mask_that_fills_its_window_must_be_confirmed_all_along_its_edges(
     plan = RegionPlan(shape, 80, 20)
     one, other = plan.region(0), plan.region(1)
     here = box(0, top, one.window.width, 55, shape)
-    # The neighbour sees all but a third of it go on.
-    there = box(other.window.x, top + (55 - top) // 3, 70, 55, shape)
+    # The neighbour sees all but a seventh of it go on.
+    there = box(other.window.x, top + (55 - top) // 7, 70, 55, shape)
     found = [(one, seen(one, [here])), (other, seen(other, [there]))]
     kept = [full(i, shape) for items in join_regions(plan, found) for i in items]
     assert [mask.tobytes() for mask in kept] == [(here | there).tobytes()] * stays
+
+
+def test_what_was_confirmed_only_by_a_part_that_goes_is_trimmed() -> None:
+    shape = (20, 100)
+    plan = RegionPlan(shape, 60, 20)
+    road = box(0, 0, 100, 10, shape)
+    beside = {1: box(46, 0, 60, 20, shape), 2: box(46, 0, 80, 20, shape)}
+    found = []
+    for region in plan:
+        mask = road | beside[region.index] if region.index in beside else road
+        found.append((region, seen(region, [mask & box(*region.window.box_xyxy, shape)])))
+    # Region 2 takes more beside the road for a part of it, and region 1 some of that: none of the
+    # others sees it go on, and they see the road.
+    kept = [full(i, shape) for items in join_regions(plan, found) for i in items]
+    assert [mask.tobytes() for mask in kept] == [road.tobytes()]
 
 
 def test_what_a_region_saw_whole_stands_for_what_its_neighbour_saw_cut() -> None:
