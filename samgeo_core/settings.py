@@ -30,6 +30,8 @@ class Settings:
         device: SAMGEO_DEVICE, cuda, mps or cpu; None takes the best there is.
         offline: SAMGEO_OFFLINE, never ask the network.
         max_pixels: SAMGEO_MAX_PIXELS, the most pixels (width x height) a raster may declare.
+        compiled: SAMGEO_COMPILED, whether the decoder's inner loops are compiled where there is a C
+            compiler; torch computes the same without.
         checkpoint_dir: SAMGEO_CHECKPOINT_DIR, folder whose checkpoints the page *Segment* offers
             beside the models' own weights; None offers none.
         keep_days: SAMGEO_KEEP_DAYS, after how many days without use uploads and their results are
@@ -70,6 +72,7 @@ class Settings:
     device: str | None
     offline: bool
     max_pixels: int
+    compiled: bool = True
     checkpoint_dir: Path | None = None
     keep_days: float | None = None
     region_px: int = REGION_PX
@@ -115,6 +118,7 @@ class Settings:
             device=env.get("SAMGEO_DEVICE") or None,
             offline=env.get("SAMGEO_OFFLINE", "").lower() in {"1", "true", "yes"},
             max_pixels=int(_number("SAMGEO_MAX_PIXELS") or 2_000_000_000),
+            compiled=env.get("SAMGEO_COMPILED", "").lower() not in {"0", "false", "no"},
             checkpoint_dir=Path(checkpoint_dir) if checkpoint_dir else None,
             keep_days=_number("SAMGEO_KEEP_DAYS"),
             region_px=int(_number("SAMGEO_REGION_PX") or REGION_PX),

@@ -26,8 +26,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from samgeo_core.engine.compiled import CompiledAttention, CompiledUpscaling, OwnTerms
 from samgeo_core.engine.image_attention import ImageAttention
 from samgeo_core.engine.image_terms import FoldedWeights, ImageTerms
+from samgeo_core.engine.kernels import Kernels, find_kernels
 from samgeo_core.engine.products import split_heads
 from samgeo_core.engine.threads import core_count, side_by_side
 from samgeo_core.engine.upscale import as_pixels
@@ -47,9 +49,20 @@ class Tiling:
     tokens: int = 512
 
     @classmethod
-    def of(cls, device: torch.device) -> Tiling:
-        """Small tiles on a CPU, everything at once on an accelerator."""
-        return cls() if device.type == "cpu" else cls(1 << 30, 1 << 30)
+    def of(cls, device: torch.device, kernels: Kernels | None = None) -> Tiling:
+        """Small tiles on a CPU, everything at once on an accelerator.
+
+        Kernels have smaller tiles of their own. What they read at a time, some tokens of many rows,
+        lies all over the cache where rows are no power of two long.
+        """
+        if device.type != "cpu":
+            return cls(1 << 30, 1 << 30)
+        return cls(tokens=_odd(2048, kernels.chunk)) if kernels else cls()
+
+
+def _odd(least: int, chunk: int) -> int:
+    """The next odd number of chunks, in tokens."""
+    return (-(-least // chunk) | 1) * chunk
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +85,11 @@ class PromptState:
     scale1: tuple[Tensor, ...]
     scale2: tuple[Tensor, ...]
 
+    @property
+    def own(self) -> OwnTerms:
+        """Coefficients and scales."""
+        return self.coefficients, self.scale1, self.scale2
+
     def take(self, index: Tensor | slice) -> PromptState:
         """The prompts of an index array, or of a slice without copying."""
         return PromptState(
@@ -79,10 +97,7 @@ class PromptState:
             self.iou[index],
             self.first_head,
             self.basis[index],
-            *(
-                tuple(part[index] for part in parts)
-                for parts in (self.coefficients, self.scale1, self.scale2)
-            ),
+            *(tuple(part[index] for part in parts) for parts in self.own),
         )
 
 
@@ -93,19 +108,37 @@ class FactoredDecoder:
         decoder: the `MaskDecoder` whose weights are used.
         image_pe: [1, 256, 64, 64], positional encoding of the image (``get_dense_pe()``).
         tiling: how much to work on at once; None suits the device of the weights.
+        kernels: compiled functions for a CPU; None does without.
     """
 
-    def __init__(self, decoder: Any, image_pe: Tensor, tiling: Tiling | None = None) -> None:
+    def __init__(
+        self, decoder: Any, image_pe: Tensor, tiling: Tiling | None = None,
+        kernels: Kernels | None = None,
+    ) -> None:  # fmt: skip
         self.decoder = decoder
-        self.tiling = tiling or Tiling.of(image_pe.device)
+        self.tiling = tiling or Tiling.of(image_pe.device, kernels)
+        self.kernels = kernels
         with torch.no_grad():
             self.folded = FoldedWeights(decoder, image_pe)
-        self.image = ImageAttention(self.folded)
+        self.image: ImageAttention | CompiledAttention = ImageAttention(self.folded)
+        self.compiled: CompiledUpscaling | None = None
+        if kernels:
+            self.image = CompiledAttention(self.folded, kernels)
+            self.compiled = CompiledUpscaling(self.folded, kernels)
         self.layer0, self.layer1 = self.folded.layer0, self.folded.layer1
         self.final = self.folded.final
         self.n_heads, self.side = self.folded.n_heads, self.folded.side
         # Of queries, so that weights are powers of two (engine/products.py).
         self.scaling = math.log2(math.e) / math.sqrt(self.final.internal_dim // self.n_heads)
+
+    @classmethod
+    def of(cls, sam: Any) -> FactoredDecoder:
+        """The decoder of a `Sam`, compiled where it runs on a CPU that can have it so."""
+        pe = sam.prompt_encoder.get_dense_pe()
+        kernels = find_kernels() if pe.device.type == "cpu" else None
+        if kernels and pe[0, 0].numel() % kernels.chunk:
+            kernels = None
+        return cls(sam.mask_decoder, pe, kernels=kernels)
 
     @torch.no_grad()
     def image_terms(self, image: Tensor, few_prompts: bool = False) -> tuple[ImageTerms, ...]:
@@ -118,7 +151,9 @@ class FactoredDecoder:
         x = image.flatten(1)
         step = min(self.tiling.tokens, x.shape[1])
         if few_prompts:
-            step = max(step, -(-x.shape[1] // core_count()))
+            step = -(-x.shape[1] // core_count())
+        if self.kernels:
+            step = _odd(step, self.kernels.chunk)
         stretches = [slice(i, i + step) for i in range(0, x.shape[1], step)]
         terms = side_by_side(lambda part: self.folded.image_terms(x, part), stretches, x.device)
         return tuple(terms)
@@ -188,7 +223,7 @@ class FactoredDecoder:
         steps = [
             self.image.layer1(
                 terms, k0[g], v0[g], carried0[g], q1[g], key_mix[g],
-                [x[g, :rows] for x in coefficients], [x[g] for x in scale1],
+                [x[g] for x in coefficients], [x[g] for x in scale1],
             )
             for g in groups
         ]  # fmt: skip
@@ -272,8 +307,10 @@ class FactoredDecoder:
         Returns:
             float32 [W, 256, 256], the wanted masks in prompt-major order.
         """
-        columns = wanted.any(0)
         upscaler, mix = self.folded.upscaler, self.upscaled_basis(state)
+        if self.compiled:
+            return self.compiled.masks(terms, state.own, mix, hyper, wanted)
+        columns = wanted.any(0)
         rows = hyper[:, columns]
 
         def upscale(item: tuple[ImageTerms, Tensor, Tensor, Tensor]) -> Tensor:
@@ -285,8 +322,8 @@ class FactoredDecoder:
         return as_pixels(blocks[wanted[:, columns]], self.side, self.side)
 
     def upscaled_basis(self, state: PromptState) -> Tensor:
-        """The first upscaling of the prompts' own rows, [B, 2 J, 256]."""
-        return torch.matmul(state.basis, self.folded.upscaler.weight1.t())
+        """The first upscaling of the prompts' own rows, [B, 256, 2 J]."""
+        return torch.matmul(self.folded.upscaler.weight1, state.basis.transpose(1, 2))
 
     @torch.no_grad()
     def pixels_at(
@@ -305,6 +342,8 @@ class FactoredDecoder:
         Returns:
             float32 [B, M, n, 16], the pixels of each token (`upscale.as_pixels`).
         """
+        if self.compiled:
+            return self.compiled.pixels_at(terms, state.own, mix, rows, tokens)
         ends = torch.tensor([part.n_tokens for part in terms]).cumsum(0)
         cuts = torch.searchsorted(tokens, ends).tolist()
         starts = [0, *ends.tolist()]
@@ -314,13 +353,13 @@ class FactoredDecoder:
                 at = tokens[low:high] - starts[i]
                 arrays = (state.coefficients[i], state.scale1[i], state.scale2[i])
                 own = (array.index_select(-1, at) for array in arrays)
-                picked.append((terms[i].upscale.index_select(0, at), *own))
+                picked.append((terms[i].upscale.index_select(1, at), *own))
         shared, *owns = zip(*picked, strict=True)
-        all_shared, step = torch.cat(shared), self.tiling.tokens
+        all_shared, step = torch.cat(shared, 1), self.tiling.tokens
         coefficients, scale1, scale2 = (torch.cat(own, -1) for own in owns)
         pixels = [
             self.folded.upscaler.logits(
-                all_shared[i : i + step], mix, coefficients[:, :, i : i + step],
+                all_shared[:, i : i + step], mix, coefficients[:, :, i : i + step],
                 scale1[:, i : i + step], scale2[:, i : i + step], rows,
             )
             for i in range(0, len(tokens), step)

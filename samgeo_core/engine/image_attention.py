@@ -73,15 +73,16 @@ class ImageAttention:
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Image-to-token attention of layer 0, its norm, token-to-image attention of layer 1.
 
-        Fills ``coefficients`` [B, J, n] with the scaled attention and ``scales1`` [B, n].
+        Fills the first half of ``coefficients`` [B, 2 J, n] with the scaled attention, and
+        ``scales1`` [B, n].
         """
-        b, eps = len(k0), self.folded.layer0.norm4.eps
+        b, rows, eps = len(k0), carried.shape[1], self.folded.layer0.norm4.eps
         keys, values, queries = by_head(k0), by_head(v0), by_head(q1)
         gram = torch.bmm(carried, carried.transpose(1, 2))
 
         def attend(item: tuple[ImageTerms, Tensor, Tensor]) -> tuple[Stretch, Tensor, Tensor]:
-            part, scaled, scale_out = item
-            n = part.n_tokens
+            part, both, scale_out = item
+            scaled, n = both[:, :rows], part.n_tokens
             a0 = scratch.take("attention", scaled, *scaled.shape)
             softmax_over_tokens(by_prompt(scores(keys, part.queries0), b), out=a0)
             rated = torch.bmm(gram, a0, out=scratch.take("rated", scaled, *scaled.shape))
@@ -140,6 +141,23 @@ class ImageAttention:
         return self._joined(list(side_by_side(attend, items, k1.device)), b)
 
 
+def variance_form(basis: Tensor) -> tuple[Tensor, Tensor]:
+    """The prompts' part of the variance over channels, a form in the coefficients of both layers.
+
+    Args:
+        basis: [B, 2 J, 256], centred.
+
+    Returns:
+        the form between layer 0 and both layers, [B, J, 2 J], and within layer 1, [B, J, J].
+    """
+    rows = basis.shape[1] // 2
+    gram = torch.bmm(basis, basis.transpose(1, 2))
+    # The form is symmetric: its mixed part is counted once, doubled.
+    upper = gram[:, :rows].clone()
+    upper[:, :, rows:] *= 2
+    return upper, gram[:, rows:, rows:].contiguous()
+
+
 class _Variance:
     """The variance of image tokens over channels after layer 1, as a form in coefficients.
 
@@ -152,11 +170,7 @@ class _Variance:
     def __init__(self, basis: Tensor, values0: Tensor, values1: Tensor, eps: float) -> None:
         self.channels, self.rows, self.eps = basis.shape[2], basis.shape[1] // 2, eps
         self.values0, self.values1 = values0, values1
-        gram = torch.bmm(basis, basis.transpose(1, 2))
-        # The form is symmetric: its mixed part is counted once, doubled.
-        self.upper = gram[:, : self.rows].clone()
-        self.upper[:, :, self.rows :] *= 2
-        self.lower = gram[:, self.rows :, self.rows :].contiguous()
+        self.upper, self.lower = variance_form(basis)
 
     def scale(self, part: ImageTerms, both: Tensor, scale1: Tensor, out: Tensor) -> Tensor:
         """Reciprocal standard deviations [B, n] of a stretch, written to ``out``.

@@ -24,7 +24,7 @@ class ImageTerms:
             encoding; values1: [h, d, n].
         norm1: [n] and cross1a, cross1b: [h, d, n], bias1: [n], as norm0 and cross0 for layer 1.
         keys2: [h, d, 2 n] and values2: [h, d, n], the final attention, as in layer 1.
-        upscale: [n, 256], the first upscaling of the prompt-independent part.
+        upscale: [256, n], the first upscaling of the prompt-independent part.
     """
 
     keys0: Tensor
@@ -125,5 +125,5 @@ class FoldedWeights:
                 2,
             ),
             values2=project_heads(self.final.v_proj.weight, gained2, h),
-            upscale=gained2.t() @ self.upscaler.weight1.t(),
+            upscale=self.upscaler.weight1 @ gained2,
         )

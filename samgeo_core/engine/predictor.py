@@ -29,8 +29,7 @@ def decoder_of(model: LoadedModel) -> FactoredDecoder:
     """The model's decoder, its weights folded once."""
     with _decoders_lock:
         if model not in _decoders:
-            sam = model.sam
-            _decoders[model] = FactoredDecoder(sam.mask_decoder, sam.prompt_encoder.get_dense_pe())
+            _decoders[model] = FactoredDecoder.of(model.sam)
         return _decoders[model]
 
 

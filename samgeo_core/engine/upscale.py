@@ -43,8 +43,8 @@ class Upscaler:
         """Mask logits at n image tokens.
 
         Args:
-            shared: [n, 256], the first upscaling of what all prompts share.
-            mix: [B, R, 256], that of the prompts' own rows; coefficients: [B, R, n].
+            shared: [256, n], the first upscaling of what all prompts share.
+            mix: [B, 256, R], that of the prompts' own rows; coefficients: [B, R, n].
             scale1, scale2: [B, n], reciprocal standard deviations of the image norms.
             hyper: [B, M, 32], how each mask reads the upscaled tokens.
 
@@ -52,7 +52,9 @@ class Upscaler:
             float32 [B, M, n, 16]: the 4 x 4 pixels that a token becomes, as `as_pixels` takes them.
         """
         own = (coefficients * scale2[:, None]).transpose(1, 2)
-        x = torch.addcmul(self.bias1, shared, (scale1 * scale2)[..., None]).baddbmm_(own, mix)
+        image = shared.t().contiguous()
+        x = torch.addcmul(self.bias1, image, (scale1 * scale2)[..., None])
+        x.baddbmm_(own, mix.transpose(1, 2))
         norm = self.norm
         x = x.view(len(x), -1, len(norm.weight))
         # NOTE: in place, as fresh memory costs as much as the work done in it.

@@ -18,6 +18,7 @@ from samgeo_core import __version__
 from samgeo_core.errors import SamGeoError
 from samgeo_core.preflight.workload import Rate
 from samgeo_core.results.files import replacing
+from samgeo_core.settings import get_settings
 
 if TYPE_CHECKING:
     from samgeo_core.engine.candidates import EncodedWindow
@@ -113,11 +114,12 @@ class CalibrationBook:
 
 
 def calibration_key(model: str, device: str | None) -> str:
-    """What a calibration holds for: processor, threads, version, model, device."""
+    """What a calibration holds for: processor, threads, version, decoder, model, device."""
     limit = int(os.environ.get("OMP_NUM_THREADS") or 0)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = max(1, min(limit or cores or 1, cores or 1))
-    return "|".join([_processor(), str(threads), __version__, model, device or "best"])
+    decoder = "compiled" if get_settings().compiled else "torch"
+    return "|".join([_processor(), str(threads), __version__, decoder, model, device or "best"])
 
 
 def measured_rates(
@@ -137,7 +139,10 @@ def measured_rates(
     from samgeo_core.engine.candidates import EncodedWindow, Floor
     from samgeo_core.engine.encoder import fast_dtype
     from samgeo_core.engine.ladder import FullConfig
+    from samgeo_core.engine.predictor import decoder_of
     from samgeo_core.windows import Window
+
+    decoder_of(model)  # may be compiled now, once and for all
 
     tile, sam, full = _drawn_tile(), AutomaticConfig(), FullConfig()
     window = Window.whole(tile.shape_hw)

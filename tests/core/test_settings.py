@@ -40,6 +40,7 @@ def test_an_empty_environment_gives_a_working_installation() -> None:
         ("SAMGEO_DEVICE", "cpu", "device", "cpu"),
         ("SAMGEO_OFFLINE", "Yes", "offline", True),
         ("SAMGEO_OFFLINE", "0", "offline", False),
+        ("SAMGEO_COMPILED", "0", "compiled", False),
         ("SAMGEO_MAX_PIXELS", "1000", "max_pixels", 1000),
         ("SAMGEO_KEEP_DAYS", "2.5", "keep_days", 2.5),
         ("SAMGEO_MAX_PIXELS", "", "max_pixels", 2_000_000_000),

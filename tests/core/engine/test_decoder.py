@@ -7,6 +7,7 @@ import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransformer
 
 from samgeo_core.engine.decoder import FactoredDecoder, Tiling
+from samgeo_core.engine.kernels import Kernels, find_kernels
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +31,23 @@ def networks() -> tuple[MaskDecoder, PromptEncoder]:
     return decoder, prompts
 
 
-@pytest.mark.parametrize("tiling", [Tiling(), Tiling(3, 700), Tiling(100, 10000)])
+@pytest.fixture(params=["torch", "compiled"])
+def kernels(request: pytest.FixtureRequest) -> Kernels | None:
+    """None, so that torch computes, and the compiled kernels where there is a compiler."""
+    if request.param == "torch":
+        return None
+    if (found := find_kernels()) is None:
+        pytest.skip("no C compiler")
+    return found
+
+
+@pytest.mark.parametrize("tiling", [None, Tiling(3, 700), Tiling(100, 10000)])
 @pytest.mark.parametrize("multimask", [True, False])
 @pytest.mark.parametrize("kind", ["point", "three points", "box", "point and box"])
 def test_equals_the_published_decoder(
-    networks: tuple[MaskDecoder, PromptEncoder], kind: str, tiling: Tiling, multimask: bool
-) -> None:
+    networks: tuple[MaskDecoder, PromptEncoder], kind: str, tiling: Tiling | None, multimask: bool,
+    kernels: Kernels | None,
+) -> None:  # fmt: skip
     decoder, prompts = networks
     image = torch.randn(1, 256, 64, 64)
     n_points = {"point": 1, "three points": 3, "point and box": 1}.get(kind)
@@ -49,7 +61,7 @@ def test_equals_the_published_decoder(
         sparse, dense = prompts(points=points, boxes=boxes, masks=None)
         pe = prompts.get_dense_pe()
         expected_masks, expected_iou = decoder.predict_masks(image, pe, sparse, dense)
-    factored = FactoredDecoder(decoder, pe, tiling)
+    factored = FactoredDecoder(decoder, pe, tiling, kernels)
     terms = factored.image_terms(image[0] + dense[0])
     state = factored.transform(terms, sparse, multimask)
     wanted = torch.ones_like(state.iou, dtype=torch.bool)
@@ -61,12 +73,12 @@ def test_equals_the_published_decoder(
 
 
 def test_only_the_masks_asked_for_come_back_in_order(
-    networks: tuple[MaskDecoder, PromptEncoder],
+    networks: tuple[MaskDecoder, PromptEncoder], kernels: Kernels | None
 ) -> None:
     decoder, prompts = networks
     image = torch.randn(256, 64, 64)
     sparse = torch.randn(3, 2, 256)
-    factored = FactoredDecoder(decoder, prompts.get_dense_pe())
+    factored = FactoredDecoder(decoder, prompts.get_dense_pe(), kernels=kernels)
     terms = factored.image_terms(image)
     state = factored.transform(terms, sparse)
     hyper = factored.hyper(state)
@@ -75,3 +87,20 @@ def test_only_the_masks_asked_for_come_back_in_order(
     wanted = torch.tensor([[True, False, True], [False, True, False], [False, False, True]])
     some = factored.masks(terms, state, hyper, wanted)
     torch.testing.assert_close(some, every[wanted], atol=1e-5, rtol=1e-5)
+
+
+def test_pixels_at_some_tokens_are_those_of_the_whole_masks(
+    networks: tuple[MaskDecoder, PromptEncoder], kernels: Kernels | None
+) -> None:
+    decoder, prompts = networks
+    factored = FactoredDecoder(decoder, prompts.get_dense_pe(), kernels=kernels)
+    terms = factored.image_terms(torch.randn(256, 64, 64), few_prompts=True)
+    state = factored.transform(terms, torch.randn(2, 2, 256))
+    hyper = factored.hyper(state)
+    masks = factored.masks(terms, state, hyper, torch.ones(2, 3, dtype=torch.bool))
+    tokens = torch.randperm(4096)[:700].sort().values
+    pixels = factored.pixels_at(terms, state, factored.upscaled_basis(state), hyper, tokens)
+    # [masks, rows and columns of tokens, rows and columns of their 4 x 4 pixels]
+    by_token = masks.view(2, 3, 64, 4, 64, 4).transpose(3, 4).reshape(2, 3, 4096, 2, 2, 2, 2)
+    expected = by_token.transpose(4, 5).reshape(2, 3, 4096, 16)[:, :, tokens]
+    torch.testing.assert_close(pixels, expected, atol=2e-5, rtol=1e-4)
