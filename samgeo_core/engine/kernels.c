@@ -1,4 +1,5 @@
-/* What SAM's mask decoder does to image tokens, in one pass over them (engine/decoder.py).
+/* What SAM's mask decoder does to image tokens, in one pass over them (engine/decoder.py), and, at the end, how
+ * masks are measured (engine/masks.py).
  *
  * The same arithmetic as engine/image_attention.py and engine/upscale.py, operation for operation. What
  * differs is the order: a stretch of tokens goes through in chunks of CHUNK, each through all steps for
@@ -467,4 +468,162 @@ void upscale(int count, int n, int rows, int channels, int depth, int masks, int
         }
     }
     free(a), free(x), free(y), free(pixels);
+}
+
+INLINE int any_of(ivec mask)
+{
+    int any = 0;
+    for (int i = 0; i < LANES; i++) any |= mask[i];
+    return any;
+}
+
+INLINE vec where(ivec mask, vec v) { return (vec)((ivec)v & mask); }
+INLINE vec either(ivec mask, vec yes, vec no) { return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask)); }
+
+/* One axis of a grid of cells (engine/masks.py), one for each of `side` inputs, a multiple of LANES: at
+ * `start` the cell's `count` positions of the output, of which `most` is the largest number; weights: [reach,
+ * most, side], of the inputs from the cell's own on. */
+struct axis {
+    int side, reach, most;
+    const float *start, *count, *weights;
+};
+
+/* Counts above three levels, and bounds of what is above the first, as they grow. */
+struct extent {
+    double counts[3];
+    vec sums[3], left, right;
+    float top, bottom;
+};
+
+/* Pixels that are above the levels, in LANES cells of a row of output. */
+INLINE void note(struct extent *e, const ivec *above, vec each, vec first, vec last, float top, float bottom)
+{
+    for (int k = 0; k < 3; k++) e->sums[k] += where(above[k], each);
+    if (!any_of(above[0])) return;
+    e->left = smaller(e->left, either(above[0], first, all(INFINITY)));
+    e->right = larger(e->right, either(above[0], last, all(-INFINITY)));
+    if (top < e->top) e->top = top;
+    if (bottom > e->bottom) e->bottom = bottom;
+}
+
+/* A row's counts go where they are exact however large the mask is. */
+INLINE void carry(struct extent *e)
+{
+    for (int k = 0; k < 3; k++) e->counts[k] += sum_of(e->sums[k]), e->sums[k] = (vec){0};
+}
+
+/* Row r of cells: those that lie on one side of every level are counted, the others marked in open [side],
+ * and blocks of LANES with such in blocks. Bounds of the counts above the second and third level go to `most`
+ * and `least`, of any of them. Returns whether any are open. */
+static int decide(struct axis ys, struct axis xs, int r, const float *logits, const vec *levels, float *low,
+                  float *high, ivec *open, char *blocks, struct extent *e, double *most, double *least)
+{
+    int side = xs.side, rows = side - r < ys.reach ? side - r : ys.reach, any = 0;
+    vec highest = all(-INFINITY), inner = {0}, outer = {0};
+    for (int c = 0; c < side; c += LANES) {
+        vec lo = load(logits + (int64_t)r * side + c), hi = lo;
+        for (int i = 1; i < rows; i++) {
+            vec next = load(logits + (int64_t)(r + i) * side + c);
+            lo = smaller(lo, next), hi = larger(hi, next);
+        }
+        store(low + c, lo), store(high + c, hi);
+        highest = larger(highest, hi);
+    }
+    memset(blocks, 0, side / LANES);
+    if (!any_of(highest > levels[2])) return 0;
+    float top = ys.start[r], n = ys.count[r];
+    for (int c = 0; c < side; c += LANES) {
+        vec hi = load(high + c), lo = load(low + c), n_columns = load(xs.count + c), first = load(xs.start + c);
+        for (int j = 1; j < xs.reach; j++) hi = larger(hi, load(high + c + j)), lo = smaller(lo, load(low + c + j));
+        ivec present = n_columns > 0.0f, some = hi > levels[2];
+        if (!any_of(some)) continue;
+        ivec every[3], undecided = {0};
+        for (int k = 0; k < 3; k++) every[k] = lo > levels[k], undecided |= (hi > levels[k]) ^ every[k];
+        undecided &= present;
+        inner += where(hi > levels[1], n_columns);
+        outer += where(every[2], n_columns);
+        for (int k = 0; k < 3; k++) every[k] &= ~undecided & present;
+        note(e, every, n * n_columns, first, first + n_columns - 1.0f, top, top + n - 1.0f);
+        open[c / LANES] = undecided;
+        any |= blocks[c / LANES] = any_of(undecided) != 0;
+    }
+    *most += n * sum_of(inner), *least += n * sum_of(outer);
+    return any;
+}
+
+/* The pixels of row r's open cells, resampled. */
+static void resample(struct axis ys, struct axis xs, int r, const float *logits, const vec *levels, float *line,
+                     const ivec *open, const char *blocks, struct extent *e)
+{
+    int side = xs.side, rows = side - r < ys.reach ? side - r : ys.reach, from = 0, to = side / LANES;
+    while (!blocks[from]) from++;
+    while (!blocks[to - 1]) to--;
+    /* Cells also depend on the next inputs. */
+    int end = to * LANES + xs.reach - 1 < side ? to + (xs.reach + LANES - 2) / LANES : to;
+    if (end > side / LANES) end = side / LANES;
+    for (int y = 0; y < (int)ys.count[r]; y++) {
+        for (int c = from * LANES; c < end * LANES; c += LANES) {
+            vec sum = {0};
+            for (int i = 0; i < rows; i++)
+                sum += ys.weights[((int64_t)i * ys.most + y) * side + r] * load(logits + (int64_t)(r + i) * side + c);
+            store(line + c, sum);
+        }
+        float at = ys.start[r] + y;
+        for (int b = from; b < to; b++) {
+            if (!blocks[b]) continue;
+            int c = b * LANES, n = (int)largest_of(load(xs.count + c));
+            for (int x = 0; x < n; x++) {
+                vec value = {0}, place = load(xs.start + c) + (float)x;
+                for (int j = 0; j < xs.reach; j++)
+                    value += load(xs.weights + ((int64_t)j * xs.most + x) * side + c) * load(line + c + j);
+                ivec here = open[b] & (load(xs.count + c) > (float)x), above[3];
+                for (int k = 0; k < 3; k++) above[k] = here & (value > levels[k]);
+                note(e, above, all(1.0f), place, place, at, at);
+            }
+        }
+    }
+}
+
+/* Areas and boxes of masks as they are at the tile's resolution (engine/masks.py).
+ *
+ * logits: [M, side, side]; levels: [3], the threshold, one above it and one below; of each axis what struct
+ * axis says. Out: found [M, 8], whether a mask's stability may be the least, and if so the counts of its pixels
+ * above the levels and its box, inclusive. */
+void extents(int masks, int side, int reach_y, int most_y, int reach_x, int most_x, float least_stability,
+             const float *logits, const float *levels, const float *y_start, const float *y_count,
+             const float *y_weights, const float *x_start, const float *x_count, const float *x_weights,
+             int64_t *found)
+{
+    struct axis ys = {side, reach_y, most_y, y_start, y_count, y_weights};
+    struct axis xs = {side, reach_x, most_x, x_start, x_count, x_weights};
+    int n_blocks = side / LANES;
+    float *low = take(side + reach_x + LANES), *high = take(side + reach_x + LANES);
+    float *line = take(side + reach_x + LANES), *open = take(side * side);
+    char *blocks = (char *)take(side * n_blocks), *rows = (char *)take(side);
+    vec level[3];
+    for (int k = 0; k < 3; k++) level[k] = all(levels[k]);
+    for (int i = side; i < side + reach_x + LANES; i++) low[i] = INFINITY, high[i] = -INFINITY, line[i] = 0;
+    for (int m = 0; m < masks; m++, logits += (int64_t)side * side, found += 8) {
+        struct extent e = {.left = all(INFINITY), .right = all(-INFINITY), .top = INFINITY, .bottom = -INFINITY};
+        double most = 0, least = 0;
+        for (int r = 0; r < side; r++) {
+            rows[r] = y_count[r] > 0 && decide(ys, xs, r, logits, level, low, high, (ivec *)(open + r * side),
+                                               blocks + r * n_blocks, &e, &most, &least);
+            carry(&e);
+        }
+        found[0] = most >= (double)least_stability * least;
+        if (!found[0]) continue;
+        for (int r = 0; r < side; r++)
+            if (rows[r]) {
+                resample(ys, xs, r, logits, level, line, (ivec *)(open + r * side), blocks + r * n_blocks, &e);
+                carry(&e);
+            }
+        for (int k = 0; k < 3; k++) found[1 + k] = (int64_t)e.counts[k];
+        memset(found + 4, 0, 4 * sizeof *found);
+        if (found[1]) {
+            found[4] = (int64_t)-largest_of(-e.left), found[5] = (int64_t)e.top;
+            found[6] = (int64_t)largest_of(e.right), found[7] = (int64_t)e.bottom;
+        }
+    }
+    free(low), free(high), free(line), free(open), free(blocks), free(rows);
 }

@@ -48,6 +48,7 @@ _SIGNATURES = {
     "attend_layer1": "iiiiiif" + 16 * "p",
     "attend_final": "iiiiiiif" + 22 * "p",
     "upscale": "iiiiiilf" + 15 * "p",
+    "extents": "iiiiiif" + 9 * "p",
 }
 
 
@@ -58,7 +59,7 @@ class Kernels:
         library: the compiled file.
 
     Attributes:
-        chunk: tokens of a stretch must be a multiple of it.
+        chunk: tokens of a stretch, and logits of a side, must be a multiple of it.
     """
 
     def __init__(self, library: Path) -> None:

@@ -11,6 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from samgeo_core.engine.kernels import Kernels, find_kernels
 from samgeo_core.windows import ShapeHW
 
 _FAR = 1 << 40
@@ -58,6 +59,12 @@ class _Cells:
     @property
     def reach(self) -> int:
         return len(self.weights)
+
+    @property
+    def as_kernels_take_it(self) -> tuple[int | Tensor, ...]:
+        """How many inputs a position depends on, positions at most, and the arrays in float32."""
+        arrays = (self.start.float(), self.count.float(), self.weights.contiguous())
+        return self.reach, len(self.lack), *arrays
 
     def part(self, inputs: slice) -> _Cells:
         """The cells of some inputs."""
@@ -275,16 +282,20 @@ class MaskGrid:
         padded: side of the encoder's square input, px.
         side: side of the logits.
         device: where the logits are.
+        kernels: compiled functions for a CPU; None does without.
     """
 
     def __init__(
-        self, shape_hw: ShapeHW, input_hw: ShapeHW, padded: int, side: int, device: torch.device
-    ) -> None:
+        self, shape_hw: ShapeHW, input_hw: ShapeHW, padded: int, side: int, device: torch.device,
+        kernels: Kernels | None = None,
+    ) -> None:  # fmt: skip
         self.shape_hw = shape_hw
+        self.kernels = kernels if kernels and side % kernels.chunk == 0 else None
         self.side = side
         self._y, self._x = (
             _Axis.build(n, m, padded, side, device) for n, m in zip(shape_hw, input_hw, strict=True)
         )
+        self._taken = [axis.cells.as_kernels_take_it for axis in (self._y, self._x)]
 
     def extents(
         self, logits: Tensor, threshold: float, offset: float, least_stability: float = 0.0,
@@ -327,6 +338,8 @@ class MaskGrid:
         self, logits: Tensor, levels: tuple[float, float, float], least_stability: float
     ) -> list[Extent | None]:
         """Counts of pixels of masks [M, 256, 256]."""
+        if self.kernels:
+            return self._by_kernels(self.kernels, logits, levels, least_stability)
         above = (logits > levels[2]).any(0)
         rows, columns = (
             self._reached(present, axis.cells.reach)
@@ -334,6 +347,21 @@ class MaskGrid:
         )
         cells = _CellGrid(self._y.cells.part(rows), self._x.cells.part(columns))
         return cells.extents(logits[:, rows, columns], levels, least_stability)
+
+    def _by_kernels(
+        self, kernels: Kernels, logits: Tensor, levels: tuple[float, float, float], least: float
+    ) -> list[Extent | None]:
+        """The same as `_CellGrid.extents`, mask by mask."""
+        (reach_y, most_y, *ys), (reach_x, most_x, *xs) = self._taken
+        found = torch.empty(len(logits), 8, dtype=torch.int64)
+        kernels.call(
+            "extents", len(logits), self.side, reach_y, most_y, reach_x, most_x, least,
+            logits.contiguous(), torch.tensor(levels), *ys, *xs, found,
+        )  # fmt: skip
+        return [
+            Extent(area, inner, outer, (x0, y0, x1, y1)) if may_reach else None
+            for may_reach, area, inner, outer, x0, y0, x1, y1 in found.tolist()
+        ]
 
     @staticmethod
     def _reached(present: Tensor, reach: int) -> slice:
@@ -376,7 +404,8 @@ def mask_grid(
     shape_hw: ShapeHW, input_hw: ShapeHW, padded: int, side: int, device: torch.device
 ) -> MaskGrid:
     """The `MaskGrid` of a tile, remembered, since most tiles share one shape."""
-    return MaskGrid(shape_hw, input_hw, padded, side, device)
+    kernels = find_kernels() if device.type == "cpu" else None
+    return MaskGrid(shape_hw, input_hw, padded, side, device, kernels)
 
 
 def box_of(mask: Tensor) -> tuple[int, int, int, int] | None:

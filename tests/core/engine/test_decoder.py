@@ -7,7 +7,7 @@ import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransformer
 
 from samgeo_core.engine.decoder import FactoredDecoder, Tiling
-from samgeo_core.engine.kernels import Kernels, find_kernels
+from samgeo_core.engine.kernels import Kernels
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +29,6 @@ def networks() -> tuple[MaskDecoder, PromptEncoder]:
             elif value.ndim == 1:
                 value.normal_(0.0, 0.3)
     return decoder, prompts
-
-
-@pytest.fixture(params=["torch", "compiled"])
-def kernels(request: pytest.FixtureRequest) -> Kernels | None:
-    """None, so that torch computes, and the compiled kernels where there is a compiler."""
-    if request.param == "torch":
-        return None
-    if (found := find_kernels()) is None:
-        pytest.skip("no C compiler")
-    return found
 
 
 @pytest.mark.parametrize("tiling", [None, Tiling(3, 700), Tiling(100, 10000)])

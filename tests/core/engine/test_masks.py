@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from segment_anything.modeling import Sam
 from segment_anything.utils.amg import calculate_stability_score
 from segment_anything.utils.transforms import ResizeLongestSide
 
+from samgeo_core.engine.kernels import Kernels
 from samgeo_core.engine.masks import MaskGrid, box_of
 from samgeo_core.windows import ShapeHW
 
@@ -41,15 +44,24 @@ def blob(seed: int, *, touching_edge: bool) -> torch.Tensor:
 SHAPES = [(1024, 1024), (1000, 1000), (300, 400), (2048, 1500), (37, 900), (1, 5), (150, 150)]
 
 
-def grid_of(shape_hw: ShapeHW) -> tuple[MaskGrid, ShapeHW]:
+GridOf = Callable[[ShapeHW], tuple[MaskGrid, ShapeHW]]
+
+
+@pytest.fixture
+def grid_of(kernels: Kernels | None) -> GridOf:
+    """Builds grids, with the size of a tile in the encoder's input."""
+    return partial(build_grid, kernels)
+
+
+def build_grid(kernels: Kernels | None, shape_hw: ShapeHW) -> tuple[MaskGrid, ShapeHW]:
     input_hw = ResizeLongestSide.get_preprocess_shape(*shape_hw, 1024)
-    return MaskGrid(shape_hw, input_hw, 1024, 256, torch.device("cpu")), input_hw
+    return MaskGrid(shape_hw, input_hw, 1024, 256, torch.device("cpu"), kernels), input_hw
 
 
 @pytest.mark.parametrize("touching_edge", [False, True])
 @pytest.mark.parametrize("shape_hw", SHAPES)
 def test_area_stability_and_box_are_those_of_the_whole_mask(
-    shape_hw: ShapeHW, touching_edge: bool
+    grid_of: GridOf, shape_hw: ShapeHW, touching_edge: bool
 ) -> None:
     grid, input_hw = grid_of(shape_hw)
     several = torch.stack([blob(3, touching_edge=touching_edge), blob(4, touching_edge=False)])
@@ -65,7 +77,9 @@ def test_area_stability_and_box_are_those_of_the_whole_mask(
 
 
 @pytest.mark.parametrize("shape_hw", [s for s in SHAPES if min(s) > 100])
-def test_large_masks_are_measured_nearly_as_well_by_their_logits(shape_hw: ShapeHW) -> None:
+def test_large_masks_are_measured_nearly_as_well_by_their_logits(
+    grid_of: GridOf, shape_hw: ShapeHW
+) -> None:
     grid, _ = grid_of(shape_hw)
     y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
     large = 5 - ((x - 120) / 14).square() - ((y - 70) / 14).square()
@@ -81,7 +95,7 @@ def test_large_masks_are_measured_nearly_as_well_by_their_logits(shape_hw: Shape
 
 
 @pytest.mark.parametrize("shape_hw", SHAPES)
-def test_noise_is_counted_right(shape_hw: ShapeHW) -> None:
+def test_noise_is_counted_right(grid_of: GridOf, shape_hw: ShapeHW) -> None:
     grid, input_hw = grid_of(shape_hw)
     noise = torch.randn(1, 256, 256, generator=torch.Generator().manual_seed(1))
     (extent,) = grid.extents(noise, 0.0, 1.0)
@@ -93,7 +107,9 @@ def test_noise_is_counted_right(shape_hw: ShapeHW) -> None:
 
 
 @pytest.mark.parametrize("shape_hw", SHAPES)
-def test_only_masks_that_miss_the_least_stability_may_be_left_out(shape_hw: ShapeHW) -> None:
+def test_only_masks_that_miss_the_least_stability_may_be_left_out(
+    grid_of: GridOf, shape_hw: ShapeHW
+) -> None:
     grid, _ = grid_of(shape_hw)
     sharp, soft = 20 * blob(3, touching_edge=True), blob(3, touching_edge=True)
     several = torch.stack([sharp, soft])
@@ -106,7 +122,7 @@ def test_only_masks_that_miss_the_least_stability_may_be_left_out(shape_hw: Shap
 
 @pytest.mark.parametrize("touching_edge", [False, True])
 @pytest.mark.parametrize("shape_hw", SHAPES)
-def test_crop_equals_the_whole(shape_hw: ShapeHW, touching_edge: bool) -> None:
+def test_crop_equals_the_whole(grid_of: GridOf, shape_hw: ShapeHW, touching_edge: bool) -> None:
     grid, input_hw = grid_of(shape_hw)
     logits = blob(3, touching_edge=touching_edge)
     expected = resampled_by_sam(logits, input_hw, shape_hw)
@@ -125,7 +141,7 @@ def test_crop_equals_the_whole(shape_hw: ShapeHW, touching_edge: bool) -> None:
     assert not (outside > 0).any(), "the crop left out pixels of the mask"
 
 
-def test_nothing_above_the_level_has_no_area() -> None:
+def test_nothing_above_the_level_has_no_area(grid_of: GridOf) -> None:
     grid, _ = grid_of((512, 512))
     (extent,) = grid.extents(torch.full((1, 256, 256), -3.0), 0.0, 1.0)
     assert extent is not None
