@@ -208,7 +208,7 @@ class _CellGrid:
         for axis, cells in ((1, self.ys), (2, self.xs)):
             low, high = lowest, highest
             lowest, highest = lowest.clone(), highest.clone()
-            for step in range(1, cells.reach):
+            for step in range(1, min(cells.reach, low.shape[axis])):
                 n = low.shape[axis] - step
                 for extreme, taken, so_far in (
                     (torch.minimum, low, lowest),

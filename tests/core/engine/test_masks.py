@@ -141,8 +141,9 @@ def test_crop_equals_the_whole(grid_of: GridOf, shape_hw: ShapeHW, touching_edge
     assert not (outside > 0).any(), "the crop left out pixels of the mask"
 
 
-def test_nothing_above_the_level_has_no_area(grid_of: GridOf) -> None:
-    grid, _ = grid_of((512, 512))
+@pytest.mark.parametrize("shape_hw", SHAPES)
+def test_nothing_above_the_level_has_no_area(grid_of: GridOf, shape_hw: ShapeHW) -> None:
+    grid, _ = grid_of(shape_hw)
     (extent,) = grid.extents(torch.full((1, 256, 256), -3.0), 0.0, 1.0)
     assert extent is not None
     assert extent.area == extent.inner == extent.outer == 0
