@@ -122,7 +122,7 @@ class EncodedWindow:
 
     @property
     def _sketches(self) -> bool:
-        """Whether masks are formed, and measured, no more closely than need be."""
+        """Whether masks are formed no more closely than need be."""
         return self.floor.sketch and self.model.device.type == "cpu"
 
     def ask(
@@ -173,9 +173,7 @@ class EncodedWindow:
         for prompt, head, logits in self._masks(state, wanted, coords, seen):
             threshold = self.model.sam.mask_threshold
             floor = self.floor
-            extents = self.grid.extents(
-                logits, threshold, floor.offset, floor.stability, exact=not self._sketches
-            )
+            extents = self.grid.extents(logits, threshold, floor.offset, floor.stability)
             for i, extent in enumerate(extents):
                 if extent and self._passes(extent):
                     at = prompt[i]
@@ -231,13 +229,8 @@ class EncodedWindow:
         x0, y0, x1, y1 = extent.box
         window = self.window
         # A pixel more on every side, so that the outline lies between known logits.
-        (height, width), more = window.shape_hw, 1 + extent.doubt_px
-        wide = (
-            max(x0 - more, 0),
-            max(y0 - more, 0),
-            min(x1 + more, width - 1),
-            min(y1 + more, height - 1),
-        )
+        height, width = window.shape_hw
+        wide = max(x0 - 1, 0), max(y0 - 1, 0), min(x1 + 1, width - 1), min(y1 + 1, height - 1)
         return Candidate(
             self.grid.crop(logits, wide),
             self.grid,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from samgeo_core.windows import ShapeHW
 _FAR = 1 << 40
 _CELLS_AT_ONCE = 1 << 14
 _BAND_PX = 128
-_LARGE = 2048
-"""Logits above the cutoff from which a mask may be measured by its logits alone."""
 
 
 def _bilinear(n_in: int, n_out: int) -> Tensor:
@@ -81,7 +78,6 @@ class _Axis:
     first: tuple[int, ...]
     last: tuple[int, ...]
     cells: _Cells
-    px_each: float
 
     @classmethod
     def build(
@@ -104,19 +100,12 @@ class _Axis:
         usual = max(1, int(count.sort().values[-3:][0]))
         start, count, weights, lack = (t.to(device) for t in (start, count, weights, lack))
         cells = _Cells(start, count, weights, lack, usual)
-        px_each = n_out / n_input * n_padded / side
-        return cls(matrix.to(device), tuple(first.tolist()), tuple(last.tolist()), cells, px_each)
+        return cls(matrix.to(device), tuple(first.tolist()), tuple(last.tolist()), cells)
 
     def within(self, low: int, high: int) -> slice:
         """Output positions that depend on no other inputs than low to high (inclusive)."""
         start, stop = bisect_left(self.first, low), bisect_right(self.last, high)
         return slice(start, max(start, stop))
-
-    def around(self, present: Tensor) -> tuple[int, int]:
-        """The first and last output position that inputs, bool [side], stand for, about."""
-        found = present.nonzero()[:, 0]
-        first, stop = int(found[0]) * self.px_each, (int(found[-1]) + 1) * self.px_each
-        return int(first), min(math.ceil(stop), len(self.last)) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,14 +130,12 @@ class Extent:
         area: pixels above the threshold; inner, outer: above it plus, and less, the offset.
         box: first and last column and row (x0, y0, x1, y1), inclusive, as SAM's boxes; no meaning
             if the area is 0.
-        doubt_px: how far the box may be off.
     """
 
     area: int
     inner: int
     outer: int
     box: tuple[int, int, int, int]
-    doubt_px: int = 0
 
     @property
     def stability(self) -> float:
@@ -298,9 +285,8 @@ class MaskGrid:
         self._taken = [axis.cells.as_kernels_take_it for axis in (self._y, self._x)]
 
     def extents(
-        self, logits: Tensor, threshold: float, offset: float, least_stability: float = 0.0,
-        *, exact: bool = True,
-    ) -> list[Extent | None]:  # fmt: skip
+        self, logits: Tensor, threshold: float, offset: float, least_stability: float = 0.0
+    ) -> list[Extent | None]:
         """Areas and boxes of masks [M, 256, 256] at the tile's resolution.
 
         Args:
@@ -308,36 +294,8 @@ class MaskGrid:
             threshold: cutoff of a mask.
             offset: shift of the cutoff by which stability is measured.
             least_stability: masks that can't reach it are None.
-            exact: whether large masks are resampled too; of these a logit more or less says little.
         """
         levels = (threshold, threshold + offset, threshold - offset)
-        if exact or not len(logits):
-            return self._resampled(logits, levels, least_stability)
-        n_rows, n_columns = (math.ceil(len(a.last) / a.px_each) for a in (self._y, self._x))
-        shown = logits[:, :n_rows, :n_columns]
-        is_large = ((shown > threshold).sum((1, 2)) >= _LARGE).tolist()
-        return [
-            self._by_logits(shown[i], levels)
-            if large
-            else self._resampled(logits[i : i + 1], levels, least_stability)[0]
-            for i, large in enumerate(is_large)
-        ]
-
-    def _by_logits(self, shown: Tensor, levels: tuple[float, float, float]) -> Extent:
-        """What logits [r, c] that show the tile say of one mask, each for the pixels round it."""
-        ys, xs = self._y, self._x
-        area, inner, outer = (
-            round(int((shown > level).sum()) * ys.px_each * xs.px_each) for level in levels
-        )
-        above = shown > levels[0]
-        (x0, x1), (y0, y1) = xs.around(above.any(0)), ys.around(above.any(1))
-        doubt = 1 + math.ceil(max(ys.px_each, xs.px_each))
-        return Extent(area, inner, outer, (x0, y0, x1, y1), doubt)
-
-    def _resampled(
-        self, logits: Tensor, levels: tuple[float, float, float], least_stability: float
-    ) -> list[Extent | None]:
-        """Counts of pixels of masks [M, 256, 256]."""
         if self.kernels:
             return self._by_kernels(self.kernels, logits, levels, least_stability)
         above = (logits > levels[2]).any(0)

@@ -76,24 +76,6 @@ def test_area_stability_and_box_are_those_of_the_whole_mask(
             assert extent.stability == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("shape_hw", [s for s in SHAPES if min(s) > 100])
-def test_large_masks_are_measured_nearly_as_well_by_their_logits(
-    grid_of: GridOf, shape_hw: ShapeHW
-) -> None:
-    grid, _ = grid_of(shape_hw)
-    y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
-    large = 5 - ((x - 120) / 14).square() - ((y - 70) / 14).square()
-    small = large.roll(60, 1) - 4.5
-    several = torch.stack([10 * large, small])
-    precise, near = (grid.extents(several, 0.0, 1.0, exact=exact) for exact in (True, False))
-    assert near[1] == precise[1], "small ones are resampled"
-    assert precise[0] is not None and near[0] is not None
-    assert near[0].area == pytest.approx(precise[0].area, rel=0.02)
-    assert near[0].stability == pytest.approx(precise[0].stability, abs=0.01)
-    assert near[0].doubt_px >= max(shape_hw) / 256
-    assert near[0].box == pytest.approx(precise[0].box, abs=near[0].doubt_px)
-
-
 @pytest.mark.parametrize("shape_hw", SHAPES)
 def test_noise_is_counted_right(grid_of: GridOf, shape_hw: ShapeHW) -> None:
     grid, input_hw = grid_of(shape_hw)
